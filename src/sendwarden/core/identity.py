@@ -1,0 +1,169 @@
+r"""When two spellings are one account, and what an address is. Decided here and nowhere else.
+
+The same person logs in as ``bob``, ``Bob``, ``bob@example.org``, ``CAMPUS\bob`` or ``bob+phone``; Sendmail
+names him ``bob@mail.example.org`` after its SASL realm. One rule table (`RULES`) says what is folded. Only
+case and sub-address are folded without being told: taking two people for one is worse than taking one person
+for two, and `sendwarden account resolve` names the setting that joins them.
+
+Addresses follow RFC 5321 4.1.2. They are compared, never checked for existence.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import idna
+
+# Letters of a local part that needs no quotes (RFC 5322 3.2.3 atext, with the dot).
+_ATEXT = frozenset("!#$%&'*+-/=?^_`{|}~.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """The site's settings under ``[accounts]``. Domains are in lower case, in their ASCII form."""
+
+    fold_case: bool = True
+    subaddress: str = "+"  # one character; empty: sub-addresses are accounts of their own
+    realms: frozenset[str] = frozenset()  # bob@realm is bob
+    windows_domains: frozenset[str] = frozenset()  # DOMAIN\bob is bob; lower case
+
+
+@dataclass(frozen=True, slots=True)
+class RuleApplied:
+    """One line of `resolve`: what a rule made of the name, or why it left it alone."""
+
+    rule: str
+    before: str
+    after: str
+    says: str
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Local part and domain, split at the last ``@``. No ``@``: the domain is empty."""
+    local, at, domain = address.rpartition("@")
+    return (local, domain) if at else (address, "")
+
+
+def bare_address(path: str) -> str:
+    """The address of an SMTP path: ``<bob@example.org>`` gives ``bob@example.org``, ``<>`` gives ``""``."""
+    path = path.strip()
+    if path.startswith("<"):
+        path = path.removeprefix("<").removesuffix(">")
+        if path.startswith("@"):  # a source route, RFC 5321 appendix C: ignore it
+            path = path.partition(":")[2]
+    return path
+
+
+def fold_domain(domain: str) -> str:
+    """A domain in the one form we compare: ASCII (A-labels), lower case, no final dot."""
+    domain = unicodedata.normalize("NFC", domain).lower().rstrip(".")
+    if domain.isascii():
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii").lower()
+    except idna.IDNAError:
+        return unicodedata.normalize("NFC", domain)
+
+
+def in_domains(domain: str, domains: Iterable[str]) -> bool:
+    """Is this one of the ``domains``? One that begins with a dot stands for every name below it."""
+    folded = fold_domain(domain)
+    return any(folded == known or (known.startswith(".") and folded.endswith(known)) for known in domains)
+
+
+def account_of(login: str, rules: IdentityRules) -> str:
+    """The account a login belongs to. Total and idempotent: any text gives some account."""
+    for _name, fold, _says in RULES:
+        login = fold(login, rules)
+    return login
+
+
+def resolve(login: str, rules: IdentityRules) -> tuple[str, list[RuleApplied]]:
+    """`account_of`, with what each rule did, in order."""
+    steps = []
+    for name, fold, says in RULES:
+        after = fold(login, rules)
+        steps.append(RuleApplied(name, login, after, says(login, rules)))
+        login = after
+    return login, steps
+
+
+def _trimmed(login: str, _rules: IdentityRules) -> str:
+    return unicodedata.normalize("NFC", login.strip())
+
+
+def _unquoted(login: str, _rules: IdentityRules) -> str:
+    local, domain = split_address(login)
+    if len(local) > 1 and local[0] == local[-1] == '"':
+        inner = local[1:-1].replace("\\", "")
+        if inner and _ATEXT.issuperset(inner):
+            return f"{inner}@{domain}" if domain else inner
+    return login
+
+
+def _without_windows_domain(login: str, rules: IdentityRules) -> str:
+    while True:
+        prefix, slash, rest = login.partition("\\")
+        if not (slash and rest and prefix.lower() in rules.windows_domains):
+            return login
+        login = rest
+
+
+def _folded_case(login: str, rules: IdentityRules) -> str:
+    return unicodedata.normalize("NFC", login.lower()) if rules.fold_case else login
+
+
+def _folded_domain(login: str, _rules: IdentityRules) -> str:
+    local, domain = split_address(login)
+    return f"{local}@{fold_domain(domain)}" if domain else login
+
+
+def _without_realm(login: str, rules: IdentityRules) -> str:
+    while True:
+        local, domain = split_address(login)
+        if not (local and in_domains(domain, rules.realms)):
+            return login
+        login = local
+
+
+def _without_subaddress(login: str, rules: IdentityRules) -> str:
+    local, domain = split_address(login)
+    base = local.partition(rules.subaddress)[0] if rules.subaddress else local
+    if not base or local.startswith('"'):
+        return login
+    return f"{base}@{domain}" if domain else base
+
+
+Fold = Callable[[str, IdentityRules], str]
+
+# Applied from the top; one loop (`account_of`) runs them. The third entry says what the rule is about for
+# this login.
+RULES: tuple[tuple[str, Fold, Fold], ...] = (
+    ("trim", _trimmed, lambda _login, _rules: "blanks around a name mean nothing"),
+    ("unquote", _unquoted, lambda _login, _rules: "quotes that a local part does not need mean nothing"),
+    (
+        "windows domain",
+        _without_windows_domain,
+        lambda login, rules: (
+            f'accounts.windows_domains = ["{login.partition(chr(92))[0]}"] would join it with the bare name'
+            if "\\" in login and login.partition("\\")[0].lower() not in rules.windows_domains
+            else f"accounts.windows_domains = {sorted(rules.windows_domains)}"
+        ),
+    ),
+    ("case", _folded_case, lambda _login, rules: f"accounts.fold_case = {str(rules.fold_case).lower()}"),
+    ("domain", _folded_domain, lambda _login, _rules: "domains have no case and one ASCII form"),
+    (
+        "realm",
+        _without_realm,
+        lambda login, rules: (
+            f'accounts.realms = ["{split_address(login)[1]}"] would join it with the bare name'
+            if split_address(login)[1] and not in_domains(split_address(login)[1], rules.realms)
+            else f"accounts.realms = {sorted(rules.realms)}"
+        ),
+    ),
+    (
+        "subaddress",
+        _without_subaddress,
+        lambda _login, rules: f'accounts.subaddress = "{rules.subaddress}"',
+    ),
+)

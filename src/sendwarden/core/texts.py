@@ -1,0 +1,43 @@
+"""Every sentence that a Reason can become, in one catalogue.
+
+`sentence` takes a translator (gettext's signature), so that a catalogue of another language can stand in;
+numbers are put in after translation. A Reason without an entry here is a bug that a test finds.
+"""
+
+from collections.abc import Callable
+
+from sendwarden.core.decision import Decision, Reason
+from sendwarden.core.units import duration
+
+SENTENCES: dict[str, str] = {
+    "channel": 'channel "{channel}": {why}',
+    "meter-over": "{key} used {hits} of {quota} in table {table} within {window}; room again in {frees_in}",
+    "filter-refused": "filter {file} line {line} refused it for {recipients}",
+    "filter-discarded": "filter {file} line {line} discarded it for {recipients}",
+    "filter-held": "filter {file} line {line} held it for {recipients}",
+    "filter-copied": "filter {file} line {line} sent a copy to {address}",
+    "filter-redirected": "filter {file} line {line} redirected it to {address} for {recipients}",
+    "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
+    "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
+    "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
+    "refused-in-part": "{recipients} refused, {rest} accepted",
+    "whole-message": "held as a whole: a mail server cannot hold single recipients",
+}
+
+Translate = Callable[[str], str]
+
+
+def sentence(reason: Reason, translate: Translate = str) -> str:
+    """One sentence without a final stop, e.g. for the log or `sendwarden why`."""
+    numbers = {
+        name: duration(value) if name in {"window", "frees_in"} and not isinstance(value, str) else value
+        for name, value in reason.numbers.items()
+    }
+    return translate(SENTENCES[reason.id]).format(**numbers)
+
+
+def refusal_text(decision: Decision, translate: Translate = str) -> str:
+    """What the sender's mail program shows: the site's own words or ours, then the reference in brackets."""
+    words = decision.text or "; ".join(sentence(reason, translate) for reason in decision.reasons[-1:])
+    gap = "" if not words or words[-1].isspace() else " "
+    return f"{words}{gap}[{decision.reference}]" if decision.reference else words

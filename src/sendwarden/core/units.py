@@ -1,0 +1,35 @@
+"""Durations and sizes as people write them in settings, and as we print them.
+
+Accepted durations: ``90`` (seconds), ``30s``, ``15m``, ``1h``, ``7d``, and ISO 8601 as MeterMaid's
+greylisting options use it (``PT5M``, ``pt30s``, ``P7D``, ``P1DT12H``). Everything else is refused: "1hr"
+might be a typing error for a limit that protects people.
+"""
+
+import re
+
+SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+_SHORT = re.compile(r"(\d{1,10})([smhd]?)")
+_ISO = re.compile(
+    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?", re.IGNORECASE
+)
+_ISO_SECONDS = (7 * 86400, 86400, 3600, 60, 1)
+
+
+def parse_duration_s(text: str) -> int:
+    """Seconds, at least 0. Raises `ValueError` with what to write instead."""
+    if short := _SHORT.fullmatch(text):
+        return int(short[1]) * SECONDS_PER_UNIT[short[2] or "s"]
+    iso = _ISO.fullmatch(text)
+    if iso and any(iso.groups()):
+        return sum(int(amount or 0) * unit for amount, unit in zip(iso.groups(), _ISO_SECONDS, strict=True))
+    raise ValueError(f'"{text}" is not a duration: write a number with s, m, h or d, such as "15m" or "1h"')
+
+
+def duration(seconds: float) -> str:
+    """Print seconds in the largest unit that needs no fraction: ``1h``, ``90m``, ``45s``, ``0.5s``."""
+    for unit in ("d", "h", "m"):
+        size = SECONDS_PER_UNIT[unit]
+        if seconds >= size and seconds % size == 0:
+            return f"{int(seconds // size)}{unit}"
+    return f"{seconds:g}s"

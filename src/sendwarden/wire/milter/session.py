@@ -1,0 +1,154 @@
+"""The filter's side of a milter connection: which command may come when, and which macros are in force.
+
+Order is one table (`MOVES`). It is wider than libmilter's in one place: steps can be negotiated away, so a
+command may also come where the ones before it are missing. Macros come before the command they belong to and
+outlive it: those of the connection until the client goes, those of a message until its end.
+"""
+
+from enum import IntEnum
+
+from sendwarden.wire.base import Need, ProtocolError
+
+from .commands import (
+    Abort,
+    Body,
+    Command,
+    CommandDecoder,
+    Connect,
+    Data,
+    EndOfHeaders,
+    EndOfMessage,
+    Header,
+    Helo,
+    Macros,
+    Mail,
+    Negotiate,
+    Quit,
+    QuitNewConnection,
+    Rcpt,
+    Unknown,
+)
+from .flags import MIN_VERSION, VERSION, Action, Step
+
+
+class Phase(IntEnum):
+    """How far a connection has come."""
+
+    OPEN = 0  # the socket is open, nothing was said
+    IDLE = 1  # negotiated, no client
+    CLIENT = 2  # a client, no message
+    MAIL = 3
+    RCPT = 4
+    DATA = 5
+    HEADERS = 6
+    BODY = 7
+    CLOSED = 8
+
+
+_IN_MESSAGE = frozenset({Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.HEADERS, Phase.BODY})
+_NEGOTIATED = frozenset({Phase.IDLE, Phase.CLIENT}) | _IN_MESSAGE
+_BEFORE_BODY = _IN_MESSAGE - {Phase.BODY}
+
+# Command -> phases it may come in, phase it leads to (None: stays).
+MOVES: dict[type[Command], tuple[frozenset[Phase], Phase | None]] = {
+    Negotiate: (frozenset({Phase.OPEN}), Phase.IDLE),
+    Macros: (_NEGOTIATED, None),
+    Connect: (frozenset({Phase.IDLE}), Phase.CLIENT),
+    Helo: (frozenset({Phase.IDLE, Phase.CLIENT}), Phase.CLIENT),
+    # A client may send the next MAIL right after a message, without Abort in between.
+    Mail: (_NEGOTIATED, Phase.MAIL),
+    Rcpt: (frozenset({Phase.MAIL, Phase.RCPT}), Phase.RCPT),
+    Data: (frozenset({Phase.MAIL, Phase.RCPT}), Phase.DATA),
+    Header: (_BEFORE_BODY, Phase.HEADERS),
+    EndOfHeaders: (_BEFORE_BODY, Phase.BODY),
+    Body: (_IN_MESSAGE, Phase.BODY),
+    EndOfMessage: (_IN_MESSAGE, Phase.CLIENT),
+    Unknown: (_NEGOTIATED, None),
+    Abort: (_NEGOTIATED, Phase.CLIENT),
+    QuitNewConnection: (_NEGOTIATED, Phase.IDLE),
+    Quit: (_NEGOTIATED | {Phase.OPEN}, Phase.CLOSED),
+}
+
+# Letters of commands whose macros belong to the client rather than to one message.
+_CLIENT_MACROS = "CH"
+# In which order a macro's name is looked up: what was said last comes first.
+_LOOKUP = "ENTRMHC"
+
+
+def negotiate(offer: Negotiate, actions: Action, steps: Step) -> Negotiate:
+    """Our answer to the mail server's offer: all ``actions``, and those of ``steps`` that it knows.
+
+    Raises `ProtocolError` when the server is too old or does not allow an action that we need; without it we
+    would promise what we cannot do.
+    """
+    if offer.version < MIN_VERSION:
+        raise ProtocolError(f"milter version {offer.version}, at least {MIN_VERSION} is needed")
+    if missing := actions & ~offer.actions:
+        raise ProtocolError(f"the mail server does not allow {Action(missing)!r}")
+    return Negotiate(min(offer.version, VERSION), actions, offer.steps & steps)
+
+
+class FilterSession:
+    """Commands in their order: `feed` bytes, then `next_command` until Need.DATA. Spent after an error.
+
+    `Macros` commands are taken in here and never handed out.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = CommandDecoder()
+        self._macros: dict[str, dict[str, str]] = {}
+        self._over = False  # the last command ended the message: its macros go at the next one
+        self.phase = Phase.OPEN
+
+    def feed(self, data: bytes) -> None:
+        self._decoder.feed(data)
+
+    @property
+    def unfinished(self) -> bool:
+        """Is part of a packet waiting for its end?"""
+        return self._decoder.unfinished
+
+    def macro(self, name: str) -> str:
+        """Value of a macro, named as it is sent: ``i``, ``{auth_authen}``. Unset: ""."""
+        for letter in _LOOKUP:
+            value = self._macros.get(letter, {}).get(name)
+            if value is not None:
+                return value
+        return ""
+
+    def macros(self) -> dict[str, str]:
+        """All macros in force, what was said last winning."""
+        merged: dict[str, str] = {}
+        for letter in reversed(_LOOKUP):
+            merged.update(self._macros.get(letter, {}))
+        return merged
+
+    def next_command(self) -> Command | Need:
+        """Raises `ProtocolError` for a command out of its order, or one that cannot be read."""
+        while True:
+            command = self._decoder.next_command()
+            if isinstance(command, Need):
+                return command
+            allowed, phase = MOVES[type(command)]
+            if self.phase not in allowed:
+                raise ProtocolError(f"{type(command).__name__} while {self.phase.name}")
+            if self._over:
+                self._forget_message()
+            if isinstance(command, Macros):
+                self._macros[command.command] = dict(command.pairs)
+                continue
+            self._enter(command, phase)
+            return command
+
+    def _enter(self, command: Command, phase: Phase | None) -> None:
+        if isinstance(command, QuitNewConnection):
+            self._macros.clear()
+        self._over = isinstance(command, EndOfMessage | Abort)
+        if isinstance(command, Abort):
+            phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLIENT
+        if phase is not None:
+            self.phase = phase
+
+    def _forget_message(self) -> None:
+        self._over = False
+        self._macros = {letter: self._macros[letter] for letter in _CLIENT_MACROS if letter in self._macros}
