@@ -8,6 +8,7 @@ for two, and `sendwarden account resolve` names the setting that joins them.
 Addresses follow RFC 5321 4.1.2. They are compared, never checked for existence.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import idna
 
 # Letters of a local part that needs no quotes (RFC 5322 3.2.3 atext, with the dot).
 _ATEXT = frozenset("!#$%&'*+-/=?^_`{|}~.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)  # RFC 5321 4.1.2, quoted-pairSMTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ def bare_address(path: str) -> str:
     path = path.strip()
     if path.startswith("<"):
         path = path.removeprefix("<").removesuffix(">")
-        if path.startswith("@"):  # a source route, RFC 5321 appendix C: ignore it
-            path = path.partition(":")[2]
+        route, colon, rest = path.partition(":")
+        if colon and route.startswith("@"):  # a source route, RFC 5321 appendix C: ignore it
+            path = rest
     return path
 
 
@@ -60,7 +64,8 @@ def fold_domain(domain: str) -> str:
     if domain.isascii():
         return domain
     try:
-        return idna.encode(domain, uts46=True).decode("ascii").lower()
+        # UTS 46 knows other full stops, so that a final one may stand there again.
+        return idna.encode(domain, uts46=True).decode("ascii").lower().rstrip(".")
     except idna.IDNAError:
         return unicodedata.normalize("NFC", domain)
 
@@ -72,20 +77,30 @@ def in_domains(domain: str, domains: Iterable[str]) -> bool:
 
 
 def account_of(login: str, rules: IdentityRules) -> str:
-    """The account a login belongs to. Total and idempotent: any text gives some account."""
-    for _name, fold, _says in RULES:
-        login = fold(login, rules)
-    return login
+    r"""The account a login belongs to. Total and idempotent: any text gives some account.
+
+    A rule may uncover work for one above it (``CAMPUS\"bob"``), so all run until none has anything to do.
+    """
+    while True:
+        before = login
+        for _name, fold, _says in RULES:
+            login = fold(login, rules)
+        if login == before:
+            return login
 
 
 def resolve(login: str, rules: IdentityRules) -> tuple[str, list[RuleApplied]]:
-    """`account_of`, with what each rule did, in order."""
-    steps = []
-    for name, fold, says in RULES:
-        after = fold(login, rules)
-        steps.append(RuleApplied(name, login, after, says(login, rules)))
-        login = after
-    return login, steps
+    """`account_of`, with what each rule did, in order. A rule that runs again is listed if it did more."""
+    steps: list[RuleApplied] = []
+    while True:
+        before, first = login, not steps
+        for name, fold, says in RULES:
+            after = fold(login, rules)
+            if first or after != login:
+                steps.append(RuleApplied(name, login, after, says(login, rules)))
+            login = after
+        if login == before:
+            return login, steps
 
 
 def _trimmed(login: str, _rules: IdentityRules) -> str:
@@ -95,7 +110,7 @@ def _trimmed(login: str, _rules: IdentityRules) -> str:
 def _unquoted(login: str, _rules: IdentityRules) -> str:
     local, domain = split_address(login)
     if len(local) > 1 and local[0] == local[-1] == '"':
-        inner = local[1:-1].replace("\\", "")
+        inner = _QUOTED_PAIR.sub(r"\1", local[1:-1])
         if inner and _ATEXT.issuperset(inner):
             return f"{inner}@{domain}" if domain else inner
     return login
@@ -121,7 +136,7 @@ def _folded_domain(login: str, _rules: IdentityRules) -> str:
 def _without_realm(login: str, rules: IdentityRules) -> str:
     while True:
         local, domain = split_address(login)
-        if not (local and in_domains(domain, rules.realms)):
+        if not (local and domain and in_domains(domain, rules.realms)):
             return login
         login = local
 

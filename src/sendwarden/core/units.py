@@ -9,9 +9,10 @@ import re
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-_SHORT = re.compile(r"(\d{1,10})([smhd]?)")
+_SHORT = re.compile(r"([0-9]{1,10})([smhd]?)")
 _ISO = re.compile(
-    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?", re.IGNORECASE
+    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?",
+    re.IGNORECASE | re.ASCII,  # without ASCII, other scripts' digits and the long s would pass
 )
 _ISO_SECONDS = (7 * 86400, 86400, 3600, 60, 1)
 
@@ -27,9 +28,12 @@ def parse_duration_s(text: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Print seconds in the largest unit that needs no fraction: ``1h``, ``90m``, ``45s``, ``0.5s``."""
+    """Print seconds in the largest unit that needs no fraction: ``1h``, ``90m``, ``45s``, ``0.5s``.
+
+    Whole seconds are exact, so that `parse_duration_s` takes them back; fractions end at milliseconds.
+    """
     for unit in ("d", "h", "m"):
         size = SECONDS_PER_UNIT[unit]
         if seconds >= size and seconds % size == 0:
             return f"{int(seconds // size)}{unit}"
-    return f"{seconds:g}s"
+    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"

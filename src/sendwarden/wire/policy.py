@@ -98,13 +98,13 @@ class PolicyDecoder:
         end = self._buffer.find(b"\n\n")
         if end < 0 and len(self._buffer) <= self._max:
             return Need.DATA
-        if not 0 <= end <= self._max:
+        if not 0 <= end < self._max:
             raise ProtocolError(f"request longer than {self._max} bytes")
         lines = bytes(self._buffer[:end]).split(b"\n")
         del self._buffer[: end + 2]
         request = Request(dict(_attribute(line) for line in lines))
         if request.get("request") != REQUEST_TYPE:
-            raise ProtocolError(f"request type {request.get('request')!r} is not ours")
+            raise ProtocolError(f"request type {request.get('request')[:64]!r} is not ours")
         return request
 
 

@@ -14,6 +14,8 @@ from .packets import PacketDecoder, exactly, packet, text, texts, to_text, to_ui
 # Families of Connect whose address is followed by a port. "U" (unknown) has neither.
 _PORT_END = 3  # family letter, then two bytes of port
 FAMILIES = {"L": "a local socket", "4": "IPv4", "6": "IPv6", "U": "unknown"}
+# Before Python 3.12 an Enum cannot be asked whether it holds a plain number.
+_MACRO_STAGES = frozenset(map(int, MacroStage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Macros:
     pairs: tuple[tuple[str, str], ...]
 
     def encode(self) -> bytes:
-        return packet(b"D", self.command.encode() + b"".join(text(n) + text(v) for n, v in self.pairs))
+        fields = b"".join(text(name) + text(value) for name, value in self.pairs)
+        return packet(b"D", self.command.encode("latin-1") + fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ def decode_negotiate(data: bytes) -> Negotiate:
     while at < len(data):
         stage = uint32(data, at, "negotiation")
         end = data.find(b"\0", at + 4)
-        if stage not in MacroStage or end < 0:
+        if stage not in _MACRO_STAGES or end < 0:
             raise ProtocolError(f"negotiation: bad macro list at byte {at}")
         macros.append((MacroStage(stage), to_text(data[at + 4 : end])))
         at = end + 1

@@ -23,7 +23,9 @@ REFUSAL_CODES = range(400, 600)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_LINE = re.compile(r"([45]\d\d)([ -])(?:([245]\.\d{1,3}\.\d{1,3}) )?([^\r\n\0]*)")
+_LINE = re.compile(r"([45]\d\d)([ -])(?:([245]\.\d{1,3}\.\d{1,3}) )?([^\r\n\0]*)", re.ASCII)
+_ENHANCED = re.compile(r"[45]\.\d{1,3}\.\d{1,3}", re.ASCII)
+_LINE_BREAK = re.compile(r"[\r\n\0]")
 
 
 class Answer(Enum):
@@ -57,8 +59,12 @@ class ReplyCode:
     def __post_init__(self) -> None:
         if self.code not in REFUSAL_CODES or not self.lines or len(self.lines) > MAX_LINES:
             raise ValueError(f"not a refusal: {self.code} with {len(self.lines)} lines")
-        if self.enhanced and self.enhanced[:1] != str(self.code)[:1]:
+        if self.enhanced and not (
+            _ENHANCED.fullmatch(self.enhanced) and self.enhanced[0] == str(self.code)[0]
+        ):
             raise ValueError(f"{self.enhanced} does not go with {self.code}")
+        if any(map(_LINE_BREAK.search, self.lines)):
+            raise ValueError("a line of a reply holds a line end or NUL")
 
     def encode(self) -> bytes:
         enhanced = f"{self.enhanced} " if self.enhanced else ""

@@ -133,9 +133,12 @@ class FilterSession:
             if self.phase not in allowed:
                 raise ProtocolError(f"{type(command).__name__} while {self.phase.name}")
             if self._over:
-                self._forget_message()
+                self._over = False
+                self._keep_macros(_CLIENT_MACROS)
             if isinstance(command, Macros):
-                self._macros[command.command] = dict(command.pairs)
+                # Those of other commands are never looked up; to keep them would let a peer fill our memory.
+                if command.command in _LOOKUP:
+                    self._macros[command.command] = dict(command.pairs)
                 continue
             self._enter(command, phase)
             return command
@@ -143,12 +146,13 @@ class FilterSession:
     def _enter(self, command: Command, phase: Phase | None) -> None:
         if isinstance(command, QuitNewConnection):
             self._macros.clear()
+        if isinstance(command, Mail):  # the message before it may have ended without a word
+            self._keep_macros(_CLIENT_MACROS + "M")
         self._over = isinstance(command, EndOfMessage | Abort)
         if isinstance(command, Abort):
             phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLIENT
         if phase is not None:
             self.phase = phase
 
-    def _forget_message(self) -> None:
-        self._over = False
-        self._macros = {letter: self._macros[letter] for letter in _CLIENT_MACROS if letter in self._macros}
+    def _keep_macros(self, letters: str) -> None:
+        self._macros = {letter: self._macros[letter] for letter in letters if letter in self._macros}
