@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 
+from sendwarden.core.ascii import ascii_lower
+
 from .limits import MATCH_STEPS, PROBE_LETTERS
-from .pattern import BackReference, Literal, Network, Part, Wildcard, fold
+from .pattern import BackReference, Literal, Network, Part, Wildcard
 
 _ADDRESS_LETTERS = {4: frozenset("0123456789."), 6: frozenset("0123456789abcdef:.")}
 
@@ -28,7 +30,7 @@ class Probe:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.folded = fold(text)
+        self.folded = ascii_lower(text)
         self._reversed: str | None = None
 
     @property
@@ -92,7 +94,11 @@ def _reversed_regex(parts: tuple[Part, ...]) -> Matcher:
         if needed not in probe.folded or len(probe.text) > PROBE_LETTERS:
             return None
         found = regex.fullmatch(probe.reversed)
-        return tuple(group[::-1] for group in reversed(found.groups())) if found else None
+        if not found:
+            return None
+        captures = [group[::-1] for group in found.groups()]
+        captures.reverse()
+        return tuple(captures)
 
     return match
 
@@ -136,7 +142,7 @@ class _Run:
             case Literal(text):
                 return self.folded.startswith(text, at) and self.step(index + 1, at + len(text))
             case BackReference(capture):
-                again = fold(self.captures[capture])
+                again = ascii_lower(self.captures[capture])
                 return self.folded.startswith(again, at) and self.step(index + 1, at + len(again))
             case Network():
                 end = self._address_end(part, at)

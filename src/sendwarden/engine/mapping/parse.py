@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 
 from .callouts import IMAGES, Images, base_name, find_routine
+from .expand import Template
 from .limits import INCLUDE_DEPTH, ORIGINAL_PATTERN_LETTERS, ORIGINAL_TEMPLATE_LETTERS
 from .lines import LogicalLine, columns, logical_lines, unquoted_blank
 from .match import Matcher, compile_pattern
@@ -38,6 +39,7 @@ class Entry:
     template: str
     matches: Matcher
     parts: tuple[Part, ...]
+    ready: Template
     pattern_place: Place
     template_place: Place
 
@@ -164,7 +166,7 @@ class _Reader:
             return
         second, template_at, template = right
         template_place = second.place(template_at, len(template))
-        entry = Entry(pattern, template, matches, parts, pattern_place, template_place)
+        entry = Entry(pattern, template, matches, parts, Template(parts), pattern_place, template_place)
         self.table.entries.append(entry)
 
     def _pattern(self, line: LogicalLine, at: int, pattern: str) -> Matcher | None:

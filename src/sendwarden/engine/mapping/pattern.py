@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Network, IPv6Network, NetmaskValueError
 
+from sendwarden.core.ascii import ascii_lower
+
 from .limits import PATTERN_PARTS
 
 
@@ -53,7 +55,6 @@ class Network:
 
 Part = Literal | Wildcard | BackReference | Network
 
-_UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 # $A% and so on. H and X are both hexadecimal.
@@ -71,11 +72,6 @@ _QUOTED = "*% \t$"
 _NETWORK_ENDS = {"(": ")", "<": ">", "{": "}"}
 _KNOWN = '"%", "*", "$0*", "$A%", "$[a-z]*", "$(10.0.0.0/8)", "$_", "$@", "$^", "$" before * % $ or a blank'
 _RANGE = re.compile(r"(\\.|[^\]\\])(?:-(\\.|[^\]\\]))?", re.DOTALL)
-
-
-def fold(text: str) -> str:
-    """ASCII lower case, letter for letter: the length never changes."""
-    return text.lower() if text.isascii() else text.translate(_UPPER)
 
 
 class _Parser:
@@ -104,7 +100,7 @@ class _Parser:
         return tuple(self.parts)
 
     def _literal(self, text: str) -> None:
-        folded = fold(text)
+        folded = ascii_lower(text)
         if self.parts and isinstance(last := self.parts[-1], Literal):
             self.parts[-1] = Literal(last.text + folded)
         else:
@@ -170,7 +166,7 @@ class _Parser:
             first, last = found[1][-1], (found[2] or found[1])[-1]
             if first > last:
                 raise BadPattern(found.start(), len(found[0]), f'the range "{found[0]}" runs backwards')
-            letters.update(fold(chr(code)) for code in range(ord(first), ord(last) + 1))
+            letters.update(ascii_lower(chr(code)) for code in range(ord(first), ord(last) + 1))
             self.at = found.end()
         self.at += 1
         if not letters:

@@ -72,7 +72,10 @@ class Meter(Protocol):
 
 
 class Sliding:
-    """Time stamps of the last hits, newest last. A stored part is the number of its first hit, then stamps."""
+    """Time stamps of the last hits, newest last.
+
+    A stored part is the number of its first hit, then stamps.
+    """
 
     __slots__ = ("_first", "_hits", "_saved")
     _NUMBER = struct.Struct("!Q")

@@ -1,0 +1,23 @@
+"""All limits of the Sieve engine.
+
+What a script exceeds when compiled is an error of the script; what it exceeds
+while running ends the run, and the message is kept.
+"""
+
+SCRIPT_BYTES = 1024 * 1024
+# Blocks and test lists within each other.
+NESTING = 32
+# Actions of one run, whatever their kind.
+ACTIONS = 32
+REDIRECTS = 4
+# A variable's value; what is longer is cut (RFC 5229 section 6 asks for at least 4000 letters).
+VARIABLE_BYTES = 4096
+VARIABLES = 256
+# ${0} to ${31}; RFC 5229 section 6 asks for at least ${9}.
+MATCH_VARIABLES = 32
+# Commands and tests of one run: an instruction count, not a clock.
+STEPS = 10_000
+# Letters of one header value that a test looks at; a mail server limits headers before that.
+HEADER_LETTERS = 256 * 1024
+# Errors reported of one script: a file that is no Sieve at all need not fill the screen.
+ERRORS = 50
