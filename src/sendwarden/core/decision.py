@@ -47,12 +47,15 @@ class Message:
     size_bytes: int = 0
 
 
+Numbers = Mapping[str, str | int | float]
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """A message id with its numbers. `core.texts` makes a sentence of it; nothing else words it."""
 
     id: str
-    numbers: Mapping[str, str | int | float] = field(default_factory=dict)
+    numbers: Numbers = field(default_factory=dict)
 
 
 class Verdict(Enum):

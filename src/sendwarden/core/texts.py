@@ -16,11 +16,12 @@ SENTENCES: dict[str, str] = {
     "filter-discarded": "filter {file} line {line} discarded it for {recipients}",
     "filter-held": "filter {file} line {line} held it for {recipients}",
     "filter-copied": "filter {file} line {line} sent a copy to {address}",
-    "filter-redirected": "filter {file} line {line} redirected it to {address} for {recipients}",
+    "filter-redirected": "filter {file} line {line} sent it on to {address}",
+    "filter-moved": "filter {file} line {line} sent it elsewhere instead of to {recipients}",
+    "filter-note": "filter {file} line {line} notes: {text}",
     "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
     "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
     "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
-    "refused-in-part": "{recipients} refused, {rest} accepted",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from sendwarden.core.decision import Reason
-from sendwarden.engine.meters.tables import Reading
+from sendwarden.engine.meters.keys import Reading
 
 
 class MeterTables(Protocol):

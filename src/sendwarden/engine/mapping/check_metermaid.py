@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sendwarden.core.decision import Reason
-from sendwarden.engine.meters.tables import MeterError, Reading
+from sendwarden.engine.meters.keys import MeterError, Reading
 from sendwarden.engine.world import World
 
 Answer = Callable[[World, list[str]], str | None]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from sendwarden.engine.meters.tables import MeterError
+from sendwarden.engine.meters.keys import MeterError
 
 from .pattern import BadPattern
 from .template import (

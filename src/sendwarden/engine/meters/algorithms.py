@@ -58,8 +58,8 @@ class Meter(Protocol):
         """When the next hit would pass; ``now`` if it already would."""
         ...
 
-    def changed_parts(self) -> Parts:
-        """What a store must write since the last call, to find the same state again."""
+    def changed_parts(self, *, everything: bool = False) -> Parts:
+        """What a store must write since the last call, or at all, to find the same state again."""
         ...
 
     def first_part(self) -> int:
@@ -106,8 +106,10 @@ class Sliding:
         surplus = self.used(quota, now) - quota.hits
         return self._hits[surplus] + quota.window_s if surplus >= 0 else now
 
-    def changed_parts(self) -> Parts:
+    def changed_parts(self, *, everything: bool = False) -> Parts:
         end = self._first + len(self._hits)
+        if everything:
+            self._saved = self._first
         if self._saved >= end:
             return
         hits = list(self._hits)
@@ -182,8 +184,8 @@ class Bucketed:
                 return end + quota.window_s
         return now
 
-    def changed_parts(self) -> Parts:
-        if self._changed:
+    def changed_parts(self, *, everything: bool = False) -> Parts:
+        if self._changed or everything:
             self._changed = False
             yield 0, b"".join(self._BUCKET.pack(end, int(hits)) for end, hits in self._buckets)
 
@@ -217,8 +219,8 @@ class _TwoNumbers(ABC):
     @abstractmethod
     def used(self, quota: Quota, now: float) -> float: ...
 
-    def changed_parts(self) -> Parts:
-        if self._changed:
+    def changed_parts(self, *, everything: bool = False) -> Parts:
+        if self._changed or everything:
             self._changed = False
             yield 0, self._STATE.pack(self._amount, self._at)
 

@@ -1,0 +1,104 @@
+"""Channels: classes of traffic, and which one a request belongs to.
+
+A request belongs to the first channel all of whose conditions hold; the order is the settings file's. What
+fits none belongs to `OTHER`, which has no filters and lets everything pass.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
+
+from sendwarden.core.decision import Request, Verdict
+from sendwarden.core.identity import in_domains, split_address
+from sendwarden.engine.sieve.compile import Script
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class Mode(Enum):
+    """`watch`: decide and tell, but let everything pass. `enforce`: act as decided."""
+
+    WATCH = "watch"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFilter:
+    """A script for recipients "internal", "external", or of a domain (".example.org": all below it)."""
+
+    recipients: str
+    script: Script
+
+    def takes(self, recipient: str, own_domains: tuple[str, ...]) -> bool:
+        domain = split_address(recipient)[1]
+        own = not domain or in_domains(domain, own_domains)
+        match self.recipients:
+            case "internal":
+                return own
+            case "external":
+                return not own
+            case _:
+                return in_domains(domain, (self.recipients,))
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One class of traffic: its conditions, then what holds for it. A condition left out always holds."""
+
+    name: str
+    login: bool | None = None  # only with, only without SMTP AUTH
+    networks: Networks | None = None  # of the client
+    local: bool = False  # also mail handed in by a local program, which has no client address
+    listener: str = ""  # one of our own sockets, by its name in the settings
+    # Milter macros or policy attributes, and the values they must have.
+    macros: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = Mode.WATCH
+    sourcefilter: Script | None = None
+    destinationfilters: tuple[DestinationFilter, ...] = ()
+    # What takes the place of a refusal that would hit a stranger: hold or discard.
+    unauthenticated: Verdict = Verdict.HOLD
+    # What a filter's reject becomes: refuse (for good) or defer.
+    refusal: Verdict = Verdict.REFUSE
+    # Which envelope senders an account may use.
+    senders: Literal["any", "own"] = "any"
+    # How often a filter that looks at the recipient runs.
+    count: Literal["recipient", "message"] = "recipient"
+
+    def __post_init__(self) -> None:
+        if self.unauthenticated not in (Verdict.HOLD, Verdict.DISCARD):
+            raise ValueError(f"unauthenticated may be hold or discard, not {self.unauthenticated}")
+        if self.refusal not in (Verdict.REFUSE, Verdict.DEFER):
+            raise ValueError(f"refusal may be refuse or defer, not {self.refusal}")
+
+    def fits(self, request: Request) -> bool:
+        if self.login is not None and self.login is not bool(request.login):
+            return False
+        if self.listener and self.listener != request.listener:
+            return False
+        if any(request.macros.get(name, "") != value for name, value in self.macros.items()):
+            return False
+        return self._from_here(request.client_address)
+
+    def _from_here(self, address: str) -> bool:
+        if not address:
+            return self.local or self.networks is None
+        return self.networks is None or in_networks(address, self.networks)
+
+
+OTHER = Channel("other")
+
+
+def in_networks(address: str, networks: Networks) -> bool:
+    """Does the address lie in one of them? What is no address lies in none; ::ffff:a.b.c.d is IPv4."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    mapped = ip.ipv4_mapped if ip.version == 6 else None  # noqa: PLR2004 - the protocol's number
+    return any((mapped or ip) in network for network in networks)
+
+
+def channel_of(request: Request, channels: tuple[Channel, ...]) -> Channel:
+    return next((channel for channel in channels if channel.fits(request)), OTHER)

@@ -1,0 +1,146 @@
+"""Ask: a request or a message goes in, a Decision comes out. Nothing else decides about people.
+
+A message is judged at its end: the channel's source filter runs first, then the destination filters for those
+recipients that it left. What they want becomes one ruling a recipient, the no-backscatter rule says what may
+be said of it (`engine.backscatter`), and `service.rulings` makes one answer of them all.
+"""
+
+from dataclasses import dataclass, replace
+
+from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict
+from sendwarden.core.identity import account_of
+from sendwarden.engine.backscatter import sayable
+from sendwarden.engine.channel import Channel, Mode, channel_of
+from sendwarden.engine.sieve.compile import Script
+from sendwarden.engine.sieve.mail import Mail
+from sendwarden.engine.sieve.outcome import Outcome
+from sendwarden.service.ports import MeterTables, Outside
+from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRun:
+    """One run of a filter, for `explain`."""
+
+    script: Script
+    recipients: tuple[str, ...]
+    outcome: Outcome
+
+
+class Judge:
+    """Decides by one Site. Holds nothing that changes; a new configuration is a new Judge."""
+
+    def __init__(
+        self,
+        site: Site,
+        meters: MeterTables,
+        outside: Outside,
+    ) -> None:
+        self.site = site
+        self._meters = meters
+        self._outside = outside
+
+    def channel(self, request: Request) -> Channel:
+        return channel_of(request, self.site.channels)
+
+    def account(self, request: Request) -> str:
+        """The account a request is about: the login, or the host or local program that stands in for one."""
+        if request.login:
+            return account_of(request.login, self.site.identity)
+        return f"[{request.client_address}]" if request.client_address else "[local]"
+
+    def sender(self, request: Request) -> Decision:
+        """At MAIL or RCPT: may this account use this envelope sender?"""
+        channel = self.channel(request)
+        account = self.account(request)
+        decision = Decision(Verdict.ACCEPT, channel.name, account)
+        if channel.senders == "any" or not request.login or not request.sender:
+            return decision
+        if account_of(request.sender, self.site.identity) == account:
+            return decision
+        foreign = Reason("foreign-sender", {"sender": request.sender, "account": account})
+        return replace(
+            decision,
+            verdict=Verdict.REFUSE,
+            reasons=(foreign,),
+            enhanced="5.7.1",
+            reference=self._outside.references.next(),
+            watched=channel.mode is Mode.WATCH,
+        )
+
+    def message(self, message: Message, trace: list[ScriptRun] | None = None) -> Decision:
+        """At the end of a message: what becomes of it, for all its recipients.
+
+        ``trace`` collects the filters' runs.
+        """
+        request = message.request
+        channel = self.channel(request)
+        decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
+        if channel.sourcefilter is None and not channel.destinationfilters:
+            return decision
+        hearing = Hearing(
+            self._outside.clock.now(),
+            self._meters,
+            self._outside.chance,
+            self._outside.log.warning,
+            dict.fromkeys(request.recipients, ACCEPTED),
+        )
+        self._hear(message, channel, hearing, trace)
+        if hearing.plain:
+            return replace(decision, reasons=tuple(hearing.reasons())) if hearing.notes else decision
+        return self._decided(decision, request, channel, hearing)
+
+    def _hear(
+        self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None
+    ) -> None:
+        recipients = tuple(hearing.rulings)
+        mail = Mail(message.headers, message.request.sender, recipients, message.body, message.size_bytes)
+
+        def run(script: Script, those: tuple[str, ...]) -> None:
+            apart = script.facts.recipient and channel.count == "recipient"
+            for group in [(one,) for one in those] if apart else [those]:
+                outcome = script.run(mail, group, world=hearing, trace=trace is not None)
+                if trace is not None:
+                    trace.append(ScriptRun(script, group, outcome))
+                hearing.take(outcome, script.name, group)
+
+        if channel.sourcefilter:
+            run(channel.sourcefilter, recipients)
+        for destination in channel.destinationfilters:
+            left = (r for r in recipients if hearing.rulings[r].verdict is Verdict.ACCEPT)
+            those = tuple(r for r in left if destination.takes(r, self.site.domains))
+            if those:
+                run(destination.script, those)
+
+    def _decided(self, decision: Decision, request: Request, channel: Channel, hearing: Hearing) -> Decision:
+        verdicts: dict[str, Verdict] = {}
+        for recipient, ruling in hearing.rulings.items():
+            wanted = channel.refusal if ruling.verdict is Verdict.REFUSE else ruling.verdict
+            verdicts[recipient] = sayable(wanted, request, channel, self.site.internal, self.site.relays)
+        whole = joined(verdicts.values())
+        if whole is Verdict.DISCARD and hearing.copies:
+            whole = Verdict.ACCEPT  # only the copies go on
+        reasons = hearing.reasons()
+        texts = [ruling.text for ruling in hearing.rulings.values() if ruling.text]
+        if texts and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
+            reasons.append(Reason("no-backscatter", {"verdict": channel.unauthenticated.value}))
+        if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
+            reasons.append(Reason("whole-message"))
+        goes_on = whole in (Verdict.ACCEPT, Verdict.HOLD)
+        return replace(
+            decision,
+            verdict=whole,
+            reasons=tuple(reasons),
+            text=texts[0] if texts else "",
+            enhanced="4.7.1" if channel.refusal is Verdict.DEFER else "5.7.1",
+            refused=_those(verdicts, channel.refusal) if goes_on else (),
+            discarded=_those(verdicts, Verdict.DISCARD) if goes_on else (),
+            copies_to=tuple(hearing.copies) if goes_on else (),
+            reference=self._outside.references.next(),
+            watched=channel.mode is Mode.WATCH,
+        )
+
+
+def _those(verdicts: dict[str, Verdict], wanted: Verdict) -> tuple[str, ...]:
+    return tuple(recipient for recipient, verdict in verdicts.items() if verdict is wanted)

@@ -1,0 +1,52 @@
+"""What the service asks of the outside world. Adapters implement these, tests fake them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from sendwarden.engine.world import MeterTables
+
+__all__ = ["Clock", "EventLog", "Ledger", "MeterTables", "Outside", "References"]
+
+
+class Clock(Protocol):
+    """Time in seconds since the epoch. Never runs backwards while the process lives."""
+
+    def now(self) -> float: ...
+
+
+class References(Protocol):
+    """Gives out references; none twice."""
+
+    def next(self) -> str: ...
+
+
+class EventLog(Protocol):
+    """One line for each thing that happened.
+
+    Never blocks and never raises: a line may be lost, mail may not.
+    """
+
+    def event(self, kind: str, fields: Mapping[str, object]) -> None: ...
+
+    def warning(self, warning: str, about: str) -> None:
+        """Told once a minute for each ``warning`` and ``about``, with a count."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a decision needs besides the configuration and the meters."""
+
+    clock: Clock
+    references: References
+    log: EventLog
+    chance: Callable[[], float]  # from 0 to just under 100, evenly
+
+
+class Ledger(Protocol):
+    """Where decisions are kept for `sendwarden why`."""
+
+    async def keep(self, record: Mapping[str, object]) -> None:
+        """Returns when the record is durable. Raises `StoreDown`; the caller answers all the same."""
+        ...

@@ -1,0 +1,29 @@
+"""A site's configuration as the service uses it: read, checked and compiled.
+
+Never changed, only replaced as a whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from sendwarden.core.identity import IdentityRules
+from sendwarden.engine.channel import Channel, Networks
+from sendwarden.engine.mapping.run import Mappings
+from sendwarden.engine.meters.options import TableOptions
+
+LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything that a decision depends on, but for what was counted."""
+
+    channels: tuple[Channel, ...] = ()
+    identity: IdentityRules = field(default_factory=IdentityRules)
+    domains: tuple[str, ...] = ()  # our own, folded; ".example.org" stands for all below it
+    internal: Networks = LOOPBACK
+    relays: Networks = ()  # internal hosts that pass on mail of others
+    mappings: Mappings = field(default_factory=lambda: Mappings({}))
+    meters: Mapping[str, TableOptions] = field(default_factory=dict)
+    reads_body: bool = False  # some filter looks at the body

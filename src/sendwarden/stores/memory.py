@@ -1,0 +1,137 @@
+"""MeterMaid's tables in memory: the embedded store's answering half, and all of it for `explain` and tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sendwarden.engine.meters.keys import Change, MeterError, Reading
+from sendwarden.engine.meters.options import TableOptions
+from sendwarden.engine.meters.tables import new_table
+from sendwarden.engine.meters.throttle import ThrottleTable
+from sendwarden.engine.meters.values import GreylistTable, SimpleTable
+
+AnyTable = ThrottleTable | SimpleTable | GreylistTable
+
+
+@dataclass(slots=True)
+class Changes:
+    """What happened to the tables since the last call, for a store that keeps it."""
+
+    meters: list[tuple[str, Change]] = field(default_factory=list)
+    sequences: dict[str, int] = field(default_factory=dict)
+    dropped_tables: list[str] = field(default_factory=list)
+
+
+class MemoryMeters:
+    """`MeterTables` in this process. Passes the same contract test as every other store."""
+
+    def __init__(self, tables: Mapping[str, TableOptions]) -> None:
+        self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
+        self._sequences: dict[str, int] = {}
+        self._changed_sequences: set[str] = set()
+        self._dropped: list[str] = []
+
+    @property
+    def tables(self) -> Mapping[str, AnyTable]:
+        return self._tables
+
+    def _table(self, name: str) -> AnyTable:
+        table = self._tables.get(name.lower())
+        if table is None:
+            raise MeterError(f"there is no table {name}")
+        return table
+
+    def _throttles(self, name: str) -> ThrottleTable:
+        table = self._table(name)
+        if not isinstance(table, ThrottleTable):
+            raise MeterError(f"{name} is a {table.options.type} table, not a throttle table")
+        return table
+
+    def _simple(self, name: str) -> SimpleTable:
+        table = self._table(name)
+        if not isinstance(table, SimpleTable):
+            raise MeterError(f"{name} is a {table.options.type} table, not a simple table")
+        return table
+
+    def throttle(self, table: str, key: str, now: float) -> Reading:
+        return self._throttles(table).throttle(key, now)
+
+    def query(self, table: str, key: str, now: float) -> Reading:
+        return self._throttles(table).query(key, now)
+
+    def fetch(self, table: str, key: str) -> str | int:
+        return self._simple(table).fetch(key)
+
+    def store(self, table: str, key: str, value: str) -> None:
+        self._simple(table).store(key, value)
+
+    def adjust(self, table: str, key: str, delta: str) -> int:
+        return self._simple(table).adjust(key, delta)
+
+    def remove(self, table: str, key: str) -> None:
+        self._table(table).remove(key)
+
+    def defer(self, table: str, key: str, now: float) -> bool:
+        found = self._table(table)
+        if not isinstance(found, GreylistTable):
+            raise MeterError(f"{table} is a {found.options.type} table, not a greylisting table")
+        return found.defer(key, now)
+
+    def next_number(self, sequence: str) -> int:
+        number = self._sequences.get(sequence, 0)
+        self._sequences[sequence] = number + 1
+        self._changed_sequences.add(sequence)
+        return number
+
+    # --- for the store that keeps it
+
+    def reconfigure(self, tables: Mapping[str, TableOptions]) -> list[str]:
+        """Take a new configuration: a table whose counts still mean the same keeps them.
+
+        Returns the names of tables that begin anew, because their type, algorithm or kind of key changed.
+        """
+        anew = []
+        for name, options in tables.items():
+            old = self._tables.get(name)
+            if old is None or not old.reconfigure(options):
+                self._tables[name] = new_table(options)
+                if old is not None:
+                    self._dropped.append(name)
+                    anew.append(name)
+        for name in set(self._tables) - set(tables):
+            del self._tables[name]
+            self._dropped.append(name)
+        return anew
+
+    def changes(self, now: float) -> Changes:
+        found = Changes(dropped_tables=self._dropped)
+        self._dropped = []
+        for name, table in self._tables.items():
+            found.meters += ((name, change) for change in table.changes(now))
+        found.sequences = {name: self._sequences[name] for name in self._changed_sequences}
+        self._changed_sequences.clear()
+        return found
+
+    def everything(self) -> Changes:
+        """All there is, for a store that must begin anew."""
+        found = Changes(sequences=dict(self._sequences))
+        for name, table in self._tables.items():
+            found.meters += ((name, change) for change in table.everything())
+        return found
+
+    def restore_sequence(self, name: str, next_number: int) -> None:
+        self._sequences[name] = max(next_number, self._sequences.get(name, 0))
+
+    def start_loading(self) -> None:
+        for table in self._tables.values():
+            if isinstance(table, ThrottleTable):
+                table.loading = True
+
+    def restore(self, table: str, key: str, parts: Mapping[int, bytes], now: float) -> None:
+        """Take one stored key in. One of a table that is no longer configured is left aside."""
+        if found := self._tables.get(table):
+            found.restore(key, parts, now)
+
+    def loaded(self) -> None:
+        for table in self._tables.values():
+            if isinstance(table, ThrottleTable):
+                table.loaded()
