@@ -47,6 +47,9 @@ class Outside:
 class Ledger(Protocol):
     """Where decisions are kept for `sendwarden why`."""
 
-    async def keep(self, record: Mapping[str, object]) -> None:
-        """Returns when the record is durable. Raises `StoreDown`; the caller answers all the same."""
+    async def keep(self, record: Mapping[str, object], notice: Mapping[str, object] | None = None) -> None:
+        """Returns when the record is durable, and with it a message that must still be sent.
+
+        Raises `StoreDown`; the caller answers all the same.
+        """
         ...

@@ -11,6 +11,7 @@ from sendwarden.core.identity import IdentityRules
 from sendwarden.engine.channel import Channel, Networks
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
+from sendwarden.engine.sieve.compile import Script
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -26,4 +27,18 @@ class Site:
     relays: Networks = ()  # internal hosts that pass on mail of others
     mappings: Mappings = field(default_factory=lambda: Mappings({}))
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
-    reads_body: bool = False  # some filter looks at the body
+    external_logins: bool = False  # does a client certificate name an account?
+    host: str = "localhost"  # the name we sign messages of our own with
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """All filters that some channel names."""
+        found = []
+        for channel in self.channels:
+            found += [channel.sourcefilter] if channel.sourcefilter else []
+            found += [destination.script for destination in channel.destinationfilters]
+        return tuple(found)
+
+    @property
+    def judges_senders(self) -> bool:
+        return any(channel.senders == "own" for channel in self.channels)

@@ -1,4 +1,4 @@
-"""MeterMaid's tables in memory: the embedded store's answering half, and all of it for `explain` and tests."""
+"""MeterMaid's tables in memory: the answering half of the embedded store, and all of it for `explain`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,0 +1,97 @@
+"""What follows a Decision before the mail server hears of it: it is kept, told, and where needed sent on.
+
+A decision that is not a plain go-ahead is durable before its reference is given out, so that `sendwarden why`
+can explain it after a crash. If the store has failed, mail does not wait for it: the answer goes out, and the
+log line holds the same facts.
+"""
+
+from typing import Protocol
+
+from sendwarden.core.decision import Decision, Message, Request
+from sendwarden.core.errors import StoreDown
+from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.service.notices import Notice, notice_recipient, refused_notice
+from sendwarden.service.ports import Clock, EventLog, Ledger
+from sendwarden.service.site import Site
+
+
+class Outbox(Protocol):
+    """Where notices go once they are durable."""
+
+    def post(self, notice: Notice) -> None: ...
+
+
+class Conclusions:
+    """The last stage of *ask*. One for the whole daemon."""
+
+    def __init__(self, clock: Clock, log: EventLog, ledger: Ledger, outbox: Outbox) -> None:
+        self._clock = clock
+        self._log = log
+        self._ledger = ledger
+        self._outbox = outbox
+
+    def accepted(self, request: Request, decision: Decision) -> None:
+        """A message that simply goes on: one line in the event log."""
+        self._log.event("message", event_of(request, decision))
+
+    async def conclude(self, request: Request, decision: Decision) -> None:
+        """Keep and tell a decision with a reference. Never raises for a store that is down."""
+        await self._keep(request, decision, None)
+
+    async def conclude_message(self, message: Message, decision: Decision, site: Site) -> None:
+        """The same at the end of a message: who was refused in part is told."""
+        await self._keep(message.request, decision, self._notice(message, decision, site))
+
+    def _notice(self, message: Message, decision: Decision, site: Site) -> Notice | None:
+        if not decision.refused or decision.watched:
+            return None
+        recipient = notice_recipient(message.request, decision.account, site.identity, site.domains)
+        if not recipient:
+            self._log.warning("nobody-told", decision.account)
+            return None
+        return refused_notice(message, decision, recipient, site.host, self._clock.now())
+
+    async def _keep(self, request: Request, decision: Decision, notice: Notice | None) -> None:
+        now = self._clock.now()
+        event = event_of(request, decision)
+        self._log.event("decision", event)
+        record = {"at": now, **event, "says": [sentence(reason) for reason in decision.reasons]}
+        if decision.text:
+            record["text"] = refusal_text(decision)
+        posted: dict[str, object] | None = None
+        if notice:
+            posted = {
+                "id": notice.id,
+                "at": now,
+                "account": notice.account,
+                "recipient": notice.recipient,
+                "message": notice.message.decode("ascii", "replace"),
+            }
+        try:
+            await self._ledger.keep(record, posted)
+        except StoreDown as error:
+            self._log.warning("record-late", str(error))
+        if notice:
+            self._outbox.post(notice)
+
+
+def event_of(request: Request, decision: Decision) -> dict[str, object]:
+    """A decision as fields of an event line: facts of the envelope, verdict and reasons. No content."""
+    event: dict[str, object] = {
+        "reference": decision.reference,
+        "stage": request.stage.value,
+        "verdict": decision.verdict.value,
+        "watched": decision.watched,
+        "account": decision.account,
+        "channel": decision.channel,
+        "login": request.login,
+        "client": request.client_address,
+        "sender": request.sender,
+        "recipients": list(request.recipients),
+        "queue_id": request.queue_id,
+        "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
+        "refused": list(decision.refused),
+        "discarded": list(decision.discarded),
+        "copies_to": list(decision.copies_to),
+    }
+    return {name: value for name, value in event.items() if value not in ("", [], False)}

@@ -1,0 +1,48 @@
+"""How many connections may be open, and whether the process was just asleep.
+
+Shared by all frontends; no sockets.
+
+Fewer connections are taken than there are file descriptors, since running out of those hits the store and the
+log as well. What is one too many is closed at once: the mail server then applies its configured default.
+"""
+
+from collections.abc import Callable
+
+# Our own deadline for an answer, in seconds. Postfix gives up after what the docs tell people to set: 2.
+DEADLINE_S = 1.0
+
+
+class Gate:
+    """Counts connections.
+
+    ``monotonic`` is the clock for `asleep`; `tick` must be called several times a second.
+    """
+
+    def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
+        self.most = most
+        self.open = 0
+        self.turned_away = 0
+        self._monotonic = monotonic
+        self._ticked = monotonic()
+
+    def enter(self) -> bool:
+        """One more connection; False: there are too many, close it."""
+        if self.open >= self.most:
+            self.turned_away += 1
+            return False
+        self.open += 1
+        return True
+
+    def leave(self) -> None:
+        self.open -= 1
+
+    def tick(self) -> None:
+        self._ticked = self._monotonic()
+
+    def asleep(self) -> bool:
+        """Has more than the deadline passed without a tick? Then what arrives now was asked too long ago.
+
+        The process was stopped or starved; the mail server has given up on those questions and an answer
+        would be taken for one to its next.
+        """
+        return self._monotonic() - self._ticked > DEADLINE_S
