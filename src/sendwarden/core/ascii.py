@@ -10,3 +10,18 @@ def ascii_lower(text: str) -> str:
 
 def ascii_upper(text: str) -> str:
     return text.upper() if text.isascii() else text.translate(_TO_UPPER)
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal or a log line: what could move a cursor or end a line becomes ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"
+
+
+_LAST_BYTE = 0xFF

@@ -28,12 +28,14 @@ def parse_duration_s(text: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Print seconds in the largest unit that needs no fraction: ``1h``, ``90m``, ``45s``, ``0.5s``.
-
-    Whole seconds are exact, so that `parse_duration_s` takes them back; fractions end at milliseconds.
-    """
-    for unit in ("d", "h", "m"):
-        size = SECONDS_PER_UNIT[unit]
-        if seconds >= size and seconds % size == 0:
-            return f"{int(seconds // size)}{unit}"
-    return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    """Print seconds in the two largest units that say something: ``1h``, ``59m 12s``, ``2d 3h``, ``0.5s``."""
+    if seconds < SECONDS_PER_UNIT["m"]:
+        return f"{round(seconds, 1):g}s"
+    left, parts = round(seconds), []
+    for unit in ("d", "h", "m", "s"):
+        amount, left = divmod(left, SECONDS_PER_UNIT[unit])
+        if amount:
+            parts.append(f"{amount}{unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2])

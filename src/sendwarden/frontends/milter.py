@@ -9,15 +9,15 @@ The login is what the mail server itself authenticated: the macro {auth_authen},
 says how. With EXTERNAL that name is the subject of a certificate; it counts only if the site says so.
 """
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.gate import DEADLINE_S, Gate
+from sendwarden.service.connection import Connection
+from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.ports import EventLog
 from sendwarden.service.site import Site
@@ -46,7 +46,7 @@ from sendwarden.wire.milter.replies import (
     ReplyCode,
     clean_lines,
 )
-from sendwarden.wire.milter.session import FilterSession, negotiate
+from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # Actions that any configuration may come to need; asked for once, since a session outlives a reload.
 ACTIONS = Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
@@ -121,57 +121,37 @@ def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
     return [*replies, Answer.CONTINUE]
 
 
-class MilterConnection(asyncio.Protocol):
+class MilterConnection(Connection):
     """One connection of a mail server."""
 
     def __init__(
         self, judge: Callable[[], Judge], conclusions: Conclusions, gate: Gate, log: EventLog, listener: str
     ) -> None:
+        super().__init__(gate, log, listener)
         self._newest_judge = judge
         self._judge = judge()
         self._conclusions = conclusions
-        self._gate = gate
-        self._log = log
-        self._listener = listener
         self._session = FilterSession()
-        self._transport: asyncio.Transport | None = None
-        self._entered = False
-        self._answering: asyncio.Task[None] | None = None
         self._steps = Step(0)
         self._client = Request(Stage.CONNECT, listener)
         self._message: _Envelope | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._entered = self._gate.enter()
-        if not self._entered:
-            transport.abort()
+    @property
+    def idle(self) -> bool:
+        return self.answering is None and self._session.phase <= Phase.IDLE and not self._session.unfinished
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        if self._entered:
-            self._gate.leave()
-            self._entered = False
-        self._transport = None
-
-    def data_received(self, data: bytes) -> None:
-        if self._gate.asleep():
-            self._close("asleep")
-            return
+    def feed(self, data: bytes) -> None:
         self._session.feed(data)
-        self._go_on()
 
-    def _go_on(self) -> None:
-        """Work through what has arrived, up to an answer that must wait."""
-        while self._answering is None and self._transport is not None:
+    def go_on(self) -> None:
+        while self.open and self.answering is None:
             try:
                 command = self._session.next_command()
-                if command is Need.DATA:
+                if isinstance(command, Need):
                     return
                 self._take(command)
             except ProtocolError as error:
-                self._close(str(error))
+                self.abort(str(error))
                 return
 
     def _take(self, command: Command) -> None:
@@ -207,10 +187,9 @@ class MilterConnection(asyncio.Protocol):
             case Helo(name):
                 self._client = replace(self._client, helo=name)
             case QuitNewConnection():
-                self._client, self._message = Request(Stage.CONNECT, self._listener), None
+                self._client, self._message = Request(Stage.CONNECT, self.listener), None
             case Quit():
-                if self._transport is not None:
-                    self._transport.close()
+                self.end()
             case _:
                 pass
 
@@ -233,7 +212,7 @@ class MilterConnection(asyncio.Protocol):
             if not self._steps & Step.NR_MAIL:
                 self._send(Answer.CONTINUE)
             return
-        self._conclude(self._conclusions.conclude(request, decision), decision, [])
+        self._answer(self._conclusions.conclude(request, decision), decision, [])
 
     def _renew_judge(self) -> None:
         newest = self._newest_judge()
@@ -282,35 +261,14 @@ class MilterConnection(asyncio.Protocol):
             self._send(Answer.CONTINUE)
             return
         ending = self._conclusions.conclude_message(message, decision, self._judge.site)
-        self._conclude(ending, decision, envelope.paths)
+        self._answer(ending, decision, envelope.paths)
 
-    # --- answers
-
-    def _conclude(self, ending: Coroutine[None, None, None], decision: Decision, paths: list[str]) -> None:
-        self._answering = asyncio.get_running_loop().create_task(self._concluded(ending, decision, paths))
-
-    async def _concluded(
-        self, ending: Coroutine[None, None, None], decision: Decision, paths: list[str]
-    ) -> None:
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                await ending
-        except TimeoutError:
-            self._close("no answer within the deadline")
-            return
-        except BaseException:  # a bug, or the daemon ends: the mail server's default decides
-            self._close("internal error")
-            raise
-        self._answering = None
-        if self._transport is not None:
-            self._send(*changes(decision, paths, refusal_text(decision)))
-            self._go_on()
+    def _answer(self, ending: Coroutine[None, None, None], decision: Decision, paths: list[str]) -> None:
+        self.answer_later(ending, lambda: _encoded(changes(decision, paths, refusal_text(decision))))
 
     def _send(self, *replies: Reply) -> None:
-        if self._transport is not None:
-            self._transport.write(b"".join(reply.encode() for reply in replies))
+        self.write(_encoded(replies))
 
-    def _close(self, why: str) -> None:
-        self._log.warning("milter-closed", f"{self._listener}: {why}")
-        if self._transport is not None:
-            self._transport.abort()
+
+def _encoded(replies: Iterable[Reply]) -> bytes:
+    return b"".join(reply.encode() for reply in replies)

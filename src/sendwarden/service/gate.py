@@ -8,6 +8,9 @@ log as well. What is one too many is closed at once: the mail server then applie
 
 from collections.abc import Callable
 
+from sendwarden.engine.channel import Networks, in_networks
+from sendwarden.service.site import LOOPBACK
+
 # Our own deadline for an answer, in seconds. Postfix gives up after what the docs tell people to set: 2.
 DEADLINE_S = 1.0
 
@@ -16,18 +19,22 @@ class Gate:
     """Counts connections.
 
     ``monotonic`` is the clock for `asleep`; `tick` must be called several times a second.
+
+    ``allowed``: networks of peers besides this machine. A peer without an address came by a unix socket.
     """
 
-    def __init__(self, most: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, most: int, monotonic: Callable[[], float], allowed: Networks = ()) -> None:
         self.most = most
+        self.allowed = allowed
         self.open = 0
         self.turned_away = 0
         self._monotonic = monotonic
         self._ticked = monotonic()
 
-    def enter(self) -> bool:
-        """One more connection; False: there are too many, close it."""
-        if self.open >= self.most:
+    def enter(self, peer: str) -> bool:
+        """One more connection; False: a stranger, or one too many: close it."""
+        welcome = not peer or in_networks(peer, LOOPBACK) or in_networks(peer, self.allowed)
+        if not welcome or self.open >= self.most:
             self.turned_away += 1
             return False
         self.open += 1

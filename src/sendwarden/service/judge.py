@@ -69,13 +69,15 @@ class Judge:
             watched=channel.mode is Mode.WATCH,
         )
 
-    def message(self, message: Message, trace: list[ScriptRun] | None = None) -> Decision:
+    def message(
+        self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
+    ) -> Decision:
         """At the end of a message: what becomes of it, for all its recipients.
 
-        ``trace`` collects the filters' runs.
+        ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one.
         """
         request = message.request
-        channel = self.channel(request)
+        channel = channel or self.channel(request)
         decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
         if channel.sourcefilter is None and not channel.destinationfilters:
             return decision

@@ -208,6 +208,15 @@ class Journal:
         self.failed, self._reopen_pause_s = False, REOPEN_FIRST_S
         self._log.event("store-recovered", {"path": str(self._path)})
 
+    async def forget_decisions(self, older_than_s: float) -> None:
+        """Drop decisions kept for longer than this. While the file has failed, nothing happens."""
+        if self._state is None:
+            return
+        try:
+            await self._in_thread(self._state.forget_decisions, self._clock.now() - older_than_s)
+        except StoreDown as error:
+            self._log.warning("store-failed", str(error))
+
     async def close(self) -> None:
         """Write the last batch and let go of the file.
 

@@ -8,9 +8,10 @@ expansion.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sendwarden.engine.meters.keys import MeterError
+from sendwarden.engine.world import World
 
 from .pattern import BadPattern
 from .template import (
@@ -29,12 +30,30 @@ from .template import (
     parse_result,
 )
 
-if TYPE_CHECKING:
-    from .run import Scan
-
 # RFC 4515 section 3: what must be written as \xx in a filter's value.
 _LDAP_QUOTED = {letter: f"\\{ord(letter):02x}" for letter in "*()\\\0"}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Flagged(Protocol):
+    """Another table's result."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def flags(self) -> frozenset[str]: ...
+
+
+class Asking(Protocol):
+    """The scan that a template belongs to, as far as it may ask it."""
+
+    world: World
+    input_flags: frozenset[str]
+
+    def nested(self, name: str, probe: str) -> Flagged | None:
+        """Another table's result; None where there is none, or where tables ask each other in a circle."""
+        ...
 
 
 class Expansion:
@@ -42,7 +61,7 @@ class Expansion:
 
     __slots__ = ("calls", "captures", "control", "flags", "scan")
 
-    def __init__(self, scan: "Scan", captures: tuple[str, ...]) -> None:
+    def __init__(self, scan: Asking, captures: tuple[str, ...]) -> None:
         self.scan = scan
         self.captures = captures
         self.control = ""  # the last of C, L, R, E so far
@@ -198,8 +217,8 @@ def _call(call: Call) -> Piece:
             world.warn("callout-failed", f"{name},{values[0]}: {error}")
             text = None
         if expansion.calls is not None:
-            shown = "failed" if text is None else f'gave "{text}"'
-            expansion.calls.append(f"{name}({', '.join(values)}) {shown}")
+            shown = "no" if text is None else f'yes, with "{text}"' if text else "yes"
+            expansion.calls.append(f"{name}({', '.join(values)}): {shown}")
         return _again(expansion, text, name) if rescan and text is not None else text
 
     return ask

@@ -1,27 +1,46 @@
 """Arguments of a command or test: sorted into tags and parameters, and checked."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from sendwarden.core.place import did_you_mean
+from sendwarden.core.place import Problem, did_you_mean
 
 from .matching import ASCII_CASEMAP, IS, Comparator, Keys, Matched, MatchType
+from .outcome import TraceLine
 from .parse import Argument, FunctionArgument, Node, NumberArgument, Span, StringArgument, TagArgument
-from .registry import Spec, Tag, Use
+from .registry import Capability, Facts, Language, Spec, Tag, Use
 from .run import Run, Step
+from .source import Source
 from .text import BadCharacter, Call, Text, constant, parse_text
 from .trace import traced_function
 
-if TYPE_CHECKING:
-    from .compile import Compiler
-
 RELATIONS = ("gt", "ge", "lt", "le", "eq", "ne")
+
+
+class Surroundings(Protocol):
+    """The compiler, as far as a use of a spec needs it."""
+
+    source: Source
+    language: Language
+    facts: Facts
+    problems: list[Problem]
+    tracing: bool
+
+    def has(self, capability: str) -> bool: ...
+
+    def needs(self, capability: str, used: str, span: Span) -> None: ...
+
+    def capabilities(self) -> Iterable[Capability]: ...
+
+    def problem(self, code: str, says: str, span: Span, remedy: str = "", more: str = "") -> None: ...
+
+    def trace_line(self, node_span: Span) -> TraceLine: ...
 
 
 class NodeUse:
     """`registry.Use` for one node."""
 
-    def __init__(self, compiler: "Compiler", node: Node, spec: Spec, *, is_test: bool) -> None:
+    def __init__(self, compiler: Surroundings, node: Node, spec: Spec, *, is_test: bool) -> None:
         self.compiler, self.node, self.spec = compiler, node, spec
         self.name = node.name
         self.line = compiler.source.line_of(node.span.start)
@@ -90,7 +109,7 @@ def _seen(matched: Matched) -> Matched:
 class Arguments:
     """Reads the arguments of one use after the other; what is wrong goes to the compiler's problems."""
 
-    def __init__(self, compiler: "Compiler") -> None:
+    def __init__(self, compiler: Surroundings) -> None:
         self.compiler = compiler
 
     def read(self, use: NodeUse) -> None:

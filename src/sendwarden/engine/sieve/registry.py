@@ -111,6 +111,7 @@ class Facts:
     """What a compiled script needs of the message, found while compiling."""
 
     recipient: bool = False  # it looks at the recipient: it runs once for each
+    sender: bool = False  # it looks at the envelope sender
     body: bool = False
     headers: set[str] = field(
         default_factory=set

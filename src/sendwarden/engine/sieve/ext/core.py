@@ -214,6 +214,9 @@ def _envelope(use: Use) -> Step:
     use.facts.recipient = use.facts.recipient or any(
         name.constant is None or name.constant.lower() == "to" for name in names
     )
+    use.facts.sender = use.facts.sender or any(
+        name.constant is None or name.constant.lower() == "from" for name in names
+    )
     tag = use.tag("address-part")
     matched, counted = use.matched(), use.matched_count()
     parts = _names_of(names)

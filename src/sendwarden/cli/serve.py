@@ -1,0 +1,111 @@
+"""``sendwarden serve``: the daemon in the foreground, with a first screen that says what it found."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from sendwarden import __version__
+from sendwarden.cli.configuration import (
+    NoSettings,
+    add_config,
+    load_configuration,
+    settings_file,
+    state_folder,
+)
+from sendwarden.cli.exits import CANNOT, GOOD, NO
+from sendwarden.cli.output import Output
+from sendwarden.cli.surroundings import Found, look_around
+from sendwarden.config.load import Loaded
+from sendwarden.core.errors import SendwardenError
+from sendwarden.daemon.daemon import Daemon
+from sendwarden.engine.channel import Mode
+
+WATCHING = "watching only: no mail is refused, held or changed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    parser.add_argument("--quiet", action="store_true", help="no first screen")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    try:
+        loaded = load_configuration(arguments)
+    except NoSettings as error:
+        output.error(str(error))
+        return CANNOT
+    if not loaded.usable:
+        for problem in loaded.problems:
+            output.problem(problem)
+        output.error(
+            "Not started: half a configuration is worse than none. sendwarden check shows this list again."
+        )
+        return NO
+    state = state_folder(loaded)
+    screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), _command())
+
+    def ready() -> None:
+        for line in screen:
+            output.line(line)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            runner.run(Daemon(settings_file(arguments.config), loaded, state).run(ready))
+        except SendwardenError as error:
+            output.error(str(error))
+            return CANNOT
+    return GOOD
+
+
+def _command() -> str:
+    """How this command is written here: in a checkout its environment is not on the path."""
+    here = Path(sys.argv[0])
+    if here.parent.name == "bin" and not shutil.which("sendwarden"):
+        return os.path.relpath(here)
+    return "sendwarden"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where it is installed; it takes half the CPU time, and nothing else depends on it."""
+    try:
+        import uvloop  # noqa: PLC0415 - it may be missing
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def first_screen(loaded: Loaded, found: list[Found], state: str, command: str) -> list[str]:
+    """What ``serve`` prints once its sockets are open."""
+    settings, site = loaded.settings, loaded.site
+    enforcing = [channel.name for channel in site.channels if channel.mode is Mode.ENFORCE]
+    doing = f"enforcing: {', '.join(enforcing)}" if enforcing else WATCHING
+    here = "   ".join(f"{one.name} {one.detail}".strip() for one in found if one.here)
+    missing = ", ".join(one.name for one in found if not one.here)
+    listening = [f"policy {place}" for place in settings.listen.policy]
+    listening += [f"milter {place}" for place in settings.listen.milter]
+    counts = [
+        _count(len(site.channels), "channel"),
+        _count(len(site.scripts), "filter"),
+        _count(len(site.mappings.tables), "mapping table"),
+        _count(len(site.meters), "meter"),
+    ]
+    lines = [f"Sendwarden {__version__}   {doing}"]
+    if here:
+        lines.append(f"  found     {here}")
+    if missing:
+        lines.append(f"  not found {missing}        (fine: nothing here needs it)")
+    lines.append(f"  listening {'   '.join(listening)}")
+    lines.append(f"  using     {', '.join(counts)}    {command} settings")
+    lines.append(f"Next, in another window:  {command} connect postfix")
+    lines.append("    shows the lines for main.cf and how to take them out again")
+    lines.append(f"Stop: Ctrl-C.  State: {state} (delete it to start afresh).")
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

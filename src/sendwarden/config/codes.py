@@ -1,0 +1,103 @@
+"""What each code of a problem means, at length: `sendwarden help SW101`. A test keeps this table complete."""
+
+from collections.abc import Mapping
+
+CODES: Mapping[str, str] = {
+    "SW101": (
+        "A setting has a name that is not known here. It is not used. The name is misspelt, stands in the "
+        "wrong table, or belongs to another version."
+    ),
+    "SW102": "A setting has a value of the wrong kind. The line below the place says what may stand there.",
+    "SW103": "A line is not TOML. It was left out, and the rest of the file checked without it.",
+    "SW104": (
+        "The settings say that they are written for a later version than this one, which may mean other "
+        "things by the same names."
+    ),
+    "SW106": "A table lacks something that it cannot do without.",
+    "SW107": "Two channels have the same name. The first one counts.",
+    "SW108": (
+        "A channel waits for mail over a socket that [listen] does not open, so that it would never apply."
+    ),
+    "SW110": (
+        "A network is written with an address inside it. It could mean the network or the one machine, "
+        "and nobody should have to guess."
+    ),
+    "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
+    "SW122": (
+        "Policy and milter have no passwords: whoever can connect can make up logins. They listen on this "
+        "machine alone unless listen.allow says who else may connect."
+    ),
+    "SW130": "Only files that end in .toml are read from conf.d.",
+    "SW131": (
+        "The same setting stands in two files. Files are read in the order of their names, "
+        "sendwarden.toml first, and the last one counts."
+    ),
+    "SW201": (
+        "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
+        "may also stand alone on the next line if it begins with a dollar sign."
+    ),
+    "SW202": "An entry stands before the first table name. A table name stands alone on a line, in column 1.",
+    "SW203": "Two mapping tables have the same name; case does not count.",
+    "SW204": (
+        "Entries are tried from the top, and an earlier one always matches what this one would match, and "
+        "ends."
+    ),
+    "SW205": "A template cannot be read. The caret shows where.",
+    "SW206": "A blank inside a template that no dollar sign quotes. It is kept as it is.",
+    "SW207": "Messaging Server limits a pattern to 256 and a template to 1024 letters. Longer ones work here.",
+    "SW208": "An include file cannot be read, lies outside the folder of the settings, or includes too deep.",
+    "SW209": "A pattern cannot be read. The caret shows where.",
+    "SW210": (
+        "A call-out names a library. Libraries are recognised by their file name and are part of "
+        "Sendwarden; nothing is ever loaded from disk."
+    ),
+    "SW211": "A call-out names a routine that its library does not have.",
+    "SW212": "A call-out has too many or too few arguments. They are parted by the commas of the template.",
+    "SW213": "A template asks another mapping table that does not exist.",
+    "SW214": (
+        "LDAP and database look-ups in templates are understood, but nothing is configured that they "
+        "could ask."
+    ),
+    "SW215": "A flag that means nothing in a table of this kind.",
+    "SW216": (
+        "A call-out counts in a MeterMaid table that no option defines. It would always fail, that is, "
+        "never be over quota."
+    ),
+    "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
+    "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
+    "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",
+    "SW303": "There is no such command or test.",
+    "SW304": "An argument has the wrong kind or value.",
+    "SW305": "A tag that the command does not have, or two that contradict each other.",
+    "SW306": "An argument is missing, or one too many.",
+    "SW307": "require must stand before all other commands (RFC 5228 section 3.2).",
+    "SW308": "The script is larger than any filter should be.",
+    "SW309": "A test or block is missing, or stands where none may.",
+    "SW310": (
+        "A test or function that no extension knows stands for the mapping table FILTER_<name>, and there "
+        "is none."
+    ),
+    "SW320": (
+        "A refusal can only be said to a sender who hears it himself. Others would get a bounce for mail "
+        "that was never theirs, so that the message is held or discarded instead."
+    ),
+    "SW321": (
+        "The filter counts by envelope sender. A stolen account can write a new one for each message. "
+        "Refuse foreign senders on the channel, or count by login."
+    ),
+    "SW322": (
+        'The pattern "*<*>*" does not match an address without angle brackets, so that such mail passes '
+        "the test unseen."
+    ),
+    "SW401": "A MeterMaid option has a value of the wrong kind.",
+    "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",
+    "SW403": "The routine works on another type of MeterMaid table.",
+    "SW404": "There is no such option of a MeterMaid table.",
+    "SW405": (
+        "An option of MeterMaid's server or client. It is understood and has no effect: its port is not "
+        "served."
+    ),
+    "SW407": "A line of the option file that sets nothing that is read here.",
+    "SW408": "An option is set twice. The last line counts.",
+    "SW501": "The state file cannot be read.",
+}

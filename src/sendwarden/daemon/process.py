@@ -1,0 +1,52 @@
+"""What a daemon asks of its process: file descriptors, and to be the only one over its state."""
+
+import fcntl
+import os
+import resource
+from pathlib import Path
+from typing import TextIO
+
+from sendwarden.core.errors import SendwardenError
+
+# Descriptors kept for the store, the log, notices and the loop itself.
+SPARE_DESCRIPTORS = 64
+# We ask for so many if the hard limit allows.
+WANTED_DESCRIPTORS = 65_536
+
+
+class AlreadyRunning(SendwardenError):
+    """Another process uses the same state."""
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit as far as is useful; the limit now in force."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
+    if wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
+
+
+def most_connections(configured: int | None, descriptors: int) -> int:
+    """Fewer than there are descriptors, so that a flood of connections cannot starve the rest."""
+    possible = max(1, descriptors - SPARE_DESCRIPTORS)
+    return min(configured, possible) if configured else possible
+
+
+def lock(folder: Path) -> TextIO:
+    """Lock a state folder for this process. Keep what is returned open. Raises `AlreadyRunning`."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path = folder / "lock"
+    handle = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.seek(0)
+        pid = handle.read().strip() or "unknown"
+        handle.close()
+        raise AlreadyRunning(f"{folder} is in use by process {pid}: stop that one first") from None
+    handle.truncate(0)
+    handle.write(f"{os.getpid()}\n")
+    handle.flush()
+    return handle
