@@ -16,7 +16,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_network() -> None:
-    assert os.environ.get("SENDWARDEN_NAMESPACE") == "yes", "run these with scripts/test, which makes a namespace"
+    assert os.environ.get("SENDWARDEN_NAMESPACE") == "yes", (
+        "run these with scripts/test, which makes a namespace"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -61,9 +61,21 @@ class Sendwarden:
         return done.returncode, done.stdout + done.stderr
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
+
+    def reload(self) -> None:
+        """SIGHUP, and wait until it was heeded or refused."""
+        before = len(self.events())
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(
+            "the reload",
+            lambda: any(
+                event["event"] == "reloaded" or event.get("warning") == "configuration-kept"
+                for event in self.events()[before:]
+            ),
+        )
 
     def restart(self) -> None:
         self.process = self.start()

@@ -29,10 +29,11 @@ class Sink:
         self._controller.start()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd
+        sender = (envelope.mail_from or "").removeprefix("<>")
         with self._lock:
             self._received.append(
                 Received(
-                    str(envelope.mail_from or ""),
+                    sender,
                     tuple(map(str, envelope.rcpt_tos)),
                     bytes(envelope.content or b""),
                 )

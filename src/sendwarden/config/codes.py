@@ -44,7 +44,7 @@ CODES: Mapping[str, str] = {
     ),
     "SW205": "A template cannot be read. The caret shows where.",
     "SW206": "A blank inside a template that no dollar sign quotes. It is kept as it is.",
-    "SW207": "Messaging Server limits a pattern to 256 and a template to 1024 letters. Longer ones work here.",
+    "SW207": "Messaging Server limits a pattern to 256 and a template to 1024 letters. Here more is fine.",
     "SW208": "An include file cannot be read, lies outside the folder of the settings, or includes too deep.",
     "SW209": "A pattern cannot be read. The caret shows where.",
     "SW210": (

@@ -19,17 +19,16 @@ async def hand_over(smtp: str, recipient: str, message: bytes) -> None:
     """Give one message to the server at ``host:port`` or ``unix:/path``. Raises `NotTaken`."""
     host, _, port = smtp.rpartition(":")
     to_path = smtp.startswith("unix:")
+    client = aiosmtplib.SMTP(
+        hostname=None if to_path else host.strip("[]"),
+        port=None if to_path else int(port),
+        socket_path=smtp.removeprefix("unix:") if to_path else None,
+        start_tls=False,
+        timeout=TIMEOUT_S,
+    )
     try:
-        await aiosmtplib.send(
-            message,
-            sender="",
-            recipients=[recipient],
-            hostname=None if to_path else host.strip("[]"),
-            port=None if to_path else int(port),
-            socket_path=smtp.removeprefix("unix:") if to_path else None,
-            start_tls=False,
-            timeout=TIMEOUT_S,
-        )
+        async with client:
+            await client.sendmail("", [recipient], message)
     except aiosmtplib.SMTPRecipientsRefused as refused:
         codes = [one.code for one in refused.recipients]
         raise NotTaken(str(refused), final=all(code >= 500 for code in codes)) from refused  # noqa: PLR2004

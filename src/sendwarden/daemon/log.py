@@ -72,7 +72,8 @@ class FileEventLog:
         warning, about = key
         self._logger.msg("warning", warning=warning, about=about, times=times)
         repeated = f" ({times} times)" if times > 1 else ""
-        sys.stderr.write(printable(f"warning {warning}: {about}{repeated}") + "\n")
+        lines = f"warning {warning}: {about}{repeated}".split("\n")
+        sys.stderr.write("\n    ".join(map(printable, lines)) + "\n")
         sys.stderr.flush()
 
     def _stamped(self, _logger: object, _name: str, event: Any) -> Any:  # noqa: ANN401 - structlog's types

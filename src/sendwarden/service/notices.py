@@ -9,7 +9,9 @@ to nobody.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.message import Message as EmailPart
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.policy import SMTP
 from email.utils import format_datetime
 
@@ -44,59 +46,66 @@ def notice_recipient(request: Request, account: str, rules: IdentityRules, domai
 
 def refused_notice(message: Message, decision: Decision, recipient: str, host: str, now: float) -> Notice:
     """Tell ``recipient`` that ``decision.refused`` did not get it. ``host`` is the name we sign with."""
-    words = refusal_text(decision)
-    told = EmailMessage(policy=SMTP)
+    words = " ".join(refusal_text(decision).split())
+    date = format_datetime(datetime.fromtimestamp(now, UTC))
+    told = MIMEMultipart("report", report_type="delivery-status")
     told["From"] = f"Mail Delivery System <postmaster@{host}>"
-    told["To"] = recipient
+    told["To"] = _header_text(recipient)
     told["Subject"] = "Some recipients did not get your message"
-    told["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    told["Date"] = date
     told["Message-ID"] = f"<{decision.reference}.{int(now)}@{host}>"
     told["Auto-Submitted"] = "auto-replied"
-    told["MIME-Version"] = "1.0"
-    told.make_mixed()
-    text = EmailMessage(policy=SMTP)
+    told.attach(_for_people(decision, words))
+    told.attach(_for_programs(decision, words, host, date))
+    told.attach(_headers(message))
+    return Notice(decision.reference, decision.account, recipient, told.as_bytes(policy=SMTP))
+
+
+def _header_text(text: str) -> str:
+    """Text that may stand in a header field: ASCII, on one line."""
+    return " ".join(text.encode("ascii", "replace").decode().split())
+
+
+def _for_people(decision: Decision, words: str) -> MIMEText:
     lines = [
         "Your message was not delivered to:",
         "",
-        *(f"    {one}" for one in decision.refused),
+        *(f"    {_header_text(one)}" for one in decision.refused),
         "",
         words,
         "",
         "All other recipients were accepted. The reference in brackets tells your postmaster the details.",
         "",
     ]
-    text.set_content("\n".join(lines))
-    told.attach(text)
-    told.attach(_status(decision, words, host, now))
-    told.attach(_headers(message))
-    told.set_param("report-type", "delivery-status")
-    raw = told.as_bytes().replace(b"multipart/mixed", b"multipart/report", 1)
-    return Notice(decision.reference, decision.account, recipient, raw)
+    return MIMEText("\n".join(lines))
 
 
-def _status(decision: Decision, words: str, host: str, now: float) -> EmailMessage:
-    arrival = format_datetime(datetime.fromtimestamp(now, UTC))
-    blocks = [f"Reporting-MTA: dns; {host}\nArrival-Date: {arrival}\n"]
-    said = " ".join(words.split()).encode("ascii", "replace").decode()
+def _for_programs(decision: Decision, words: str, host: str, date: str) -> EmailPart:
+    blocks: list[EmailPart | str] = []
+    about = EmailPart()
+    about["Reporting-MTA"] = f"dns; {host}"
+    about["Arrival-Date"] = date
+    blocks.append(about)
     for recipient in decision.refused:
-        shown = recipient.encode("ascii", "replace").decode().replace("\n", "?").replace("\r", "?")
-        blocks.append(
-            f"Final-Recipient: rfc822; {shown}\nAction: failed\nStatus: {decision.enhanced}\n"
-            f"Diagnostic-Code: smtp; 550 {decision.enhanced} {said}\n"
-        )
-    part = EmailMessage(policy=SMTP)
+        block = EmailPart()
+        block["Final-Recipient"] = f"rfc822; {_header_text(recipient)}"
+        block["Action"] = "failed"
+        block["Status"] = decision.enhanced
+        block["Diagnostic-Code"] = f"smtp; 550 {decision.enhanced} {_header_text(words)}"
+        blocks.append(block)
+    part = EmailPart()
     part["Content-Type"] = "message/delivery-status"
-    part.set_payload("\n".join(blocks))
+    part.set_payload(blocks)
     return part
 
 
-def _headers(message: Message) -> EmailMessage:
-    part = EmailMessage(policy=SMTP)
+def _headers(message: Message) -> EmailPart:
+    part = EmailPart()
     part["Content-Type"] = "text/rfc822-headers"
     shown = [
-        f"{name}: {value[:HEADER_LETTERS]}"
+        f"{name}: {_header_text(value)[:HEADER_LETTERS]}"
         for name, value in message.headers
         if name.lower() in SHOWN_HEADERS
     ]
-    part.set_payload("\n".join(shown).encode("ascii", "replace").decode() + "\n")
+    part.set_payload("\n".join(shown) + "\n")
     return part

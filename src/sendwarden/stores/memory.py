@@ -128,7 +128,8 @@ class MemoryMeters:
 
     def restore(self, table: str, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in. One of a table that is no longer configured is left aside."""
-        if found := self._tables.get(table):
+        found = self._tables.get(table)
+        if found is not None:
             found.restore(key, parts, now)
 
     def loaded(self) -> None:
