@@ -1,4 +1,4 @@
-"""The main job: the document's own configuration, unchanged, stops a spamming account in front of a real Postfix."""
+"""The main job: the document's own configuration, unchanged, stops a spamming account at a real Postfix."""
 
 import time
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 
 from tests.servers.client import SPAM, Client, message
 from tests.servers.dovecot import Dovecot
-from tests.servers.postfix import Postfix, Service
-from tests.servers.sendwarden import REFERENCE, Sendwarden, example
+from tests.servers.front import Front
+from tests.servers.sendwarden import REFERENCE, example
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for
 
@@ -34,31 +34,16 @@ sourcefilter = "file:IMTA_TABLE:authspam.filter"
 LOST_AT_MOST_S = 0.25
 
 
-class Site:
-    """Postfix with a submission port, Dovecot's SASL, Sendwarden as milter, and a sink behind it."""
+class Site(Front):
+    """The document's example in front of Postfix, with more lines for the option file."""
 
     def __init__(self, sink: Sink, dovecot: Dovecot, options: str = "") -> None:
-        self.sink = sink
-        self._clients: list[Client] = []
         files = example("authspam")
         files["metermaid.options"] += options
-        self.sendwarden = Sendwarden(SETTINGS.format(notify=sink.port), files)
-        submission = Service(
-            "submission",
-            {
-                "smtpd_sasl_auth_enable": "yes",
-                "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
-                "smtpd_recipient_restrictions": "permit",
-                "smtpd_milters": f"inet:127.0.0.1:{self.sendwarden.milter}",
-            },
-        )
-        self.postfix = Postfix(sink.port, [submission], dovecot.sasl)
-        sink.clear()
+        super().__init__(sink, dovecot, SETTINGS, files)
 
     def client(self, login: str) -> Client:
-        made = Client(self.postfix.ports["submission"], login)
-        self._clients.append(made)
-        return made
+        return self.submission(login)
 
     def spam(self, client: Client, number: int, recipient: str = "v{}@victim.example") -> list[int]:
         """Send marked messages from eve, one recipient each; the codes of the answers."""
@@ -67,18 +52,11 @@ class Site:
             for n in range(number)
         ]
 
-    def stop(self) -> None:
-        for client in self._clients:
-            client.quit()
-        self.postfix.stop()
-        self.sendwarden.stop()
-
 
 @pytest.fixture
 def site(sink: Sink, dovecot: Dovecot) -> Iterator[Site]:
-    made = Site(sink, dovecot)
-    yield made
-    made.stop()
+    with Site(sink, dovecot) as made:
+        yield made
 
 
 def test_the_first_50_recipients_get_theirs_and_the_rest_is_refused_in_the_documents_words(
@@ -202,59 +180,56 @@ def test_case_of_the_sender_does_not_give_a_second_quota(site: Site) -> None:
 def test_watching_only_everything_passes_and_the_log_says_what_would_have_been(
     sink: Sink, dovecot: Dovecot
 ) -> None:
-    site = Site(sink, dovecot)
-    settings = site.sendwarden.folder / "sendwarden.toml"
-    settings.write_text(settings.read_text().replace('mode = "enforce"', 'mode = "watch"'))
-    site.sendwarden.reload()
+    with Site(sink, dovecot) as site:
+        settings = site.sendwarden.folder / "sendwarden.toml"
+        settings.write_text(settings.read_text().replace('mode = "enforce"', 'mode = "watch"'))
+        site.sendwarden.reload()
 
-    codes = site.spam(site.client("eve"), 52)
+        codes = site.spam(site.client("eve"), 52)
 
-    assert codes == [250] * 52
-    wait_for("both decisions are logged", lambda: len(site.sendwarden.events("decision")) == 2)
-    for event in site.sendwarden.events("decision"):
-        assert (event["verdict"], event["watched"]) == ("refuse", True)
-    site.stop()
+        assert codes == [250] * 52
+        wait_for("both decisions are logged", lambda: len(site.sendwarden.events("decision")) == 2)
+        for event in site.sendwarden.events("decision"):
+            assert (event["verdict"], event["watched"]) == ("refuse", True)
 
 
 def test_a_leaky_meter_lets_through_what_has_drained_meanwhile(sink: Sink, dovecot: Dovecot) -> None:
     quota, window_s = 10, 20
     table = "metermaid.table.limitauthspam"
     options = f"{table}.algorithm = leaky\n{table}.quota = {quota}\n{table}.quota_time = {window_s}\n"
-    site = Site(sink, dovecot, options)
-    accepted, took = _push(site, seconds=8)
+    with Site(sink, dovecot, options) as site:
+        accepted, took = _push(site, seconds=8)
 
     # A bucket of 10 that drains 10 in 20 s has let through 10 and what has drained since the first.
     assert quota + floor(took[0] * quota / window_s) <= accepted <= quota + floor(took[1] * quota / window_s)
-    site.stop()
 
 
 def test_a_fixed_meter_lets_through_one_quota_each_window(sink: Sink, dovecot: Dovecot) -> None:
     quota, window_s = 10, 3
     table = "metermaid.table.limitauthspam"
     options = f"{table}.algorithm = fixed\n{table}.quota = {quota}\n{table}.quota_time = {window_s}\n"
-    site = Site(sink, dovecot, options)
-    accepted, took = _push(site, seconds=8)
+    with Site(sink, dovecot, options) as site:
+        accepted, took = _push(site, seconds=8)
 
-    # The first hit begins a window; each window that has begun has room for one quota, and pushing fills it.
+    # The first hit begins a window; each that has begun has room for one quota, and pushing fills it.
     assert quota * (floor(took[0] / window_s) + 1) <= accepted <= quota * (floor(took[1] / window_s) + 1)
-    site.stop()
 
 
 def test_a_sliding_meter_lets_through_one_quota_in_any_window(sink: Sink, dovecot: Dovecot) -> None:
     quota, window_s = 10, 3
     table = "metermaid.table.limitauthspam"
-    site = Site(sink, dovecot, f"{table}.quota = {quota}\n{table}.quota_time = {window_s}\n")
-    client, passed = site.client("eve"), []
-    end = time.monotonic() + 8
-    while time.monotonic() < end:
-        before = time.monotonic()
-        if site.spam(client, 1) == [250]:
-            passed.append((before, time.monotonic()))
+    passed = []
+    with Site(sink, dovecot, f"{table}.quota = {quota}\n{table}.quota_time = {window_s}\n") as site:
+        client = site.client("eve")
+        end = time.monotonic() + 8
+        while time.monotonic() < end:
+            before = time.monotonic()
+            if site.spam(client, 1) == [250]:
+                passed.append((before, time.monotonic()))
 
     assert len(passed) >= 2 * quota
     for earlier, later in zip(passed, passed[quota:], strict=False):
         assert later[1] - earlier[0] >= window_s, "an eleventh hit within three seconds"
-    site.stop()
 
 
 def _push(site: Site, seconds: float) -> tuple[int, tuple[float, float]]:

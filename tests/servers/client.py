@@ -4,6 +4,7 @@ import smtplib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 
 from tests.servers.dovecot import password
 
@@ -25,7 +26,7 @@ def message(subject: str = "a message", headers: Iterable[tuple[str, str]] = ())
     for name, value in headers:
         made[name] = value
     made.set_content("Text.\n")
-    return made.as_bytes()
+    return made.as_bytes(policy=SMTP)
 
 
 class Client:

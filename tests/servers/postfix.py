@@ -3,10 +3,9 @@
 import json
 import re
 import signal
-import subprocess
 from dataclasses import dataclass, field
 
-from tests.servers.space import Space, free_port, listens, stop, wait_for
+from tests.servers.space import Server, Space, free_port, listens, stop, wait_for
 
 USERS = {"postfix": 61101, "postdrop": 61102}
 
@@ -105,7 +104,7 @@ class Postfix:
             f"  -o syslog_name=postfix/{service.name}{options}"
         )
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> Server:
         process = self.space.start("postfix", "-c", f"{self.folder}/etc", "start-fg")
         wait_for(
             "Postfix listens", lambda: all(map(listens, self.ports.values())) or process.poll() is not None
@@ -124,6 +123,10 @@ class Postfix:
 
     def held(self) -> list[dict[str, object]]:
         return [message for message in self.queue() if message["queue_name"] == "hold"]
+
+    def delete_held(self) -> None:
+        if self.held():
+            self.space.run("postsuper", "-c", f"{self.folder}/etc", "-d", "ALL", "hold")
 
     def wait_until_delivered(self) -> None:
         """Until nothing but held mail is in the queue."""

@@ -52,6 +52,9 @@ class Sendwarden:
         found = [json.loads(line) for line in lines]
         return [event for event in found if not kind or event["event"] == kind]
 
+    def warnings(self, warning: str) -> list[dict[str, object]]:
+        return [event for event in self.events("warning") if event["warning"] == warning]
+
     def command(self, *words: str, stdin: str = "") -> tuple[int, str]:
         """Run a command of the CLI on this folder; exit code and what it printed."""
         done = subprocess.run(

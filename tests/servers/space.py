@@ -1,4 +1,4 @@
-"""A server's space: its packages laid over /usr and /etc in a mount namespace that only it and its tools see.
+"""A server's space: its packages laid over /usr and /etc in a mount namespace that only it sees.
 
 The machine's own files are never touched: what is written to /etc inside lands in a tmpfs that goes with the process.
 """
@@ -26,7 +26,8 @@ mount --make-rprivate /
 mount -t tmpfs tmpfs "$WORK"
 mkdir "$WORK/up" "$WORK/work"
 mount -t overlay overlay -o "lowerdir=$ROOT/usr:/usr" /usr
-if [ -d "$ROOT/etc" ]; then lower="$ROOT/etc:/etc"; else lower=/etc; mkdir "$WORK/none"; lower="$WORK/none:/etc"; fi
+mkdir -p "$WORK/none"
+if [ -d "$ROOT/etc" ]; then lower="$ROOT/etc:/etc"; else lower="$WORK/none:/etc"; fi
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$WORK/up,workdir=$WORK/work" /etc
 printf '%s' "$PASSWD" >> /etc/passwd
 printf '%s' "$GROUP" >> /etc/group
@@ -34,6 +35,10 @@ printf '%s' "$HOSTS" > /etc/hosts
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec "$@"
 """
+
+
+# A server that runs.
+Server = subprocess.Popen[bytes]
 
 
 class Space:
