@@ -13,6 +13,8 @@ from sendwarden.service.site import LOOPBACK
 
 # Our own deadline for an answer, in seconds. Postfix gives up after what the docs tell people to set: 2.
 DEADLINE_S = 1.0
+# How long after waking up what is read counts as asked before.
+WAKING_S = 0.1
 
 
 class Gate:
@@ -30,6 +32,7 @@ class Gate:
         self.turned_away = 0
         self._monotonic = monotonic
         self._ticked = monotonic()
+        self._woke = self._ticked - WAKING_S
 
     def enter(self, peer: str) -> bool:
         """One more connection; False: a stranger, or one too many: close it."""
@@ -44,12 +47,17 @@ class Gate:
         self.open -= 1
 
     def tick(self) -> None:
-        self._ticked = self._monotonic()
+        now = self._monotonic()
+        if now - self._ticked > DEADLINE_S:
+            self._woke = now
+        self._ticked = now
 
     def asleep(self) -> bool:
         """Has more than the deadline passed without a tick? Then what arrives now was asked too long ago.
 
         The process was stopped or starved; the mail server has given up on those questions and an answer
-        would be taken for one to its next.
+        would be taken for one to its next. An event loop that wakes up may tick before it reads what has
+        waited, so that this holds for a moment longer.
         """
-        return self._monotonic() - self._ticked > DEADLINE_S
+        now = self._monotonic()
+        return now - self._ticked > DEADLINE_S or now - self._woke < WAKING_S

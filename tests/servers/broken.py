@@ -1,0 +1,29 @@
+"""Servers that misbehave on purpose, in the place of ours."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+GARBAGE = b"\x00\x00\x00\x02?!action=\xff\r\nHTTP/1.1 200 OK\r\n\r\n" * 3
+
+
+@contextmanager
+def garbage_at(port: int) -> Iterator[None]:
+    """Whoever connects and asks gets garbage."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(65536):
+                self.request.sendall(GARBAGE)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    with Server(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
