@@ -223,5 +223,5 @@ def test_a_refusal_in_part_of_an_unauthenticated_message_holds_it_and_tells_nobo
 
     assert answer.code == 250
     [held] = front.postfix.held()
-    assert len(held["recipients"]) == 2  # type: ignore[arg-type] - JSON
+    assert str(held["recipients"]).count("address") == 2
     assert front.sink.received == []

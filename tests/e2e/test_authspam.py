@@ -233,7 +233,7 @@ def test_a_sliding_meter_lets_through_one_quota_in_any_window(sink: Sink, doveco
 
 
 def _push(site: Site, seconds: float) -> tuple[int, tuple[float, float]]:
-    """Send without a pause for so long. How many passed, and the least and most time from first to last hit."""
+    """Send for so long. How many passed, and the least and most time from first to last hit."""
     client, accepted = site.client("eve"), 0
     first_sent = time.monotonic()
     first_answered = last_sent = 0.0

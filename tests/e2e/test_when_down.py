@@ -1,8 +1,8 @@
 """docs/when-sendwarden-is-down.md, line by line: what real mail servers do while we are away, hung or mad.
 
-No mail is lost: it passes, is held, or the client keeps it. Postfix's own default lets each recipient wait 201 s on a
-hung policy server; with the lines that we tell people to write it is one time-out. Times are not asserted, but for the
-bound that tells the two apart.
+No mail is lost: it passes, is held, or the client keeps it. Postfix's own default lets each recipient wait
+201 s on a hung policy server; with the lines that we tell people to write it is one time-out. Times are not
+asserted, but for the bound that tells the two apart.
 """
 
 import signal

@@ -48,6 +48,11 @@ class Client:
         code, text = self._smtp.data(content)
         return Answer(code, "" if code == 250 else text.decode(errors="replace"))
 
+    def begin_and_reset(self, sender: str, recipient: str) -> None:
+        """Begin a message and think better of it."""
+        for line in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "RSET"):
+            self._smtp.docmd(line)
+
     def xclient(self, **attributes: str) -> None:
         """Postfix's XCLIENT: be a client from elsewhere."""
         self._smtp.docmd("XCLIENT " + " ".join(f"{name}={value}" for name, value in attributes.items()))

@@ -1,9 +1,11 @@
 """A private Postfix: its own folder, ports, queue and log; never the machine's."""
 
 import json
+import os
 import re
 import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.servers.space import Server, Space, free_port, listens, stop, wait_for
 
@@ -136,5 +138,9 @@ class Postfix:
         return len(re.findall(pattern, self.log()))
 
     def stop(self) -> None:
+        # start-fg is a shell that waits for the master; ending the shell would leave the master alive.
+        master = int((self.folder / "queue" / "pid" / "master.pid").read_text())
+        os.kill(master, signal.SIGTERM)
         stop(self.process, signal.SIGTERM)
+        wait_for("Postfix has ended", lambda: not Path(f"/proc/{master}").exists())
         self.space.remove()

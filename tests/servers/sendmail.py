@@ -67,7 +67,10 @@ class Sendmail:
             self.space.run(
                 "sh", "-c", f"printf %s {password(login)} | saslpasswd2 -p -c -f {database} -u {HOST} {login}"
             )
-        self._configuration = f"pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {database}\nmech_list: PLAIN LOGIN\n"
+        self._configuration = (
+            "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\n"
+            f"sasldb_path: {database}\n"
+        )
 
     def _start(self) -> Server:
         prepare = (

@@ -88,7 +88,7 @@ class Sendwarden:
 
 
 def example(name: str) -> dict[str, str]:
-    """The files of an example, as a site would drop them into its folder: the document's own, byte for byte."""
+    """The files of an example, as a site drops them into its folder: the document's own, byte for byte."""
     return {path.name: path.read_text() for path in (EXAMPLES / name).iterdir() if path.suffix != ".toml"}
 
 

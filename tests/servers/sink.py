@@ -35,7 +35,7 @@ class Sink:
                 Received(
                     sender,
                     tuple(map(str, envelope.rcpt_tos)),
-                    bytes(envelope.content or b""),
+                    envelope.original_content or b"",
                 )
             )
         return "250 kept"

@@ -1,6 +1,7 @@
 """A server's space: its packages laid over /usr and /etc in a mount namespace that only it sees.
 
-The machine's own files are never touched: what is written to /etc inside lands in a tmpfs that goes with the process.
+The machine's own files are never touched: what is written to /etc inside lands in a tmpfs that goes with the
+process.
 """
 
 import os
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -103,12 +104,23 @@ def stop(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTE
         return process.wait(10)
 
 
+def _ports() -> Iterator[int]:
+    """Ports for servers: below those that the kernel gives to clients, and a range for each lane of tests."""
+    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        yield from range(10_000 + 5_000 * lane, 15_000 + 5_000 * lane)
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
     """A port that nobody uses now. The tests have their own network namespace, so that it stays free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in _PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no port is free")
 
 
 def wait_for(what: str, holds: Callable[[], object], patience_s: float = PATIENCE_S) -> None:

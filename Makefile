@@ -1,0 +1,31 @@
+# What a newcomer needs: make serve, make test. The rest is for development; scripts/ holds the how.
+
+.PHONY: serve test check fuzz faults bench fresh
+
+serve: ## run it here, no root, no settings
+	@scripts/serve
+
+test: ## everything, real servers included
+	@scripts/prepare
+	@scripts/check
+	@scripts/test
+
+check: ## format, lint, types, import contracts
+	@scripts/check
+
+fuzz: ## every fuzz target for SECONDS (default 60)
+	@scripts/environment develop
+	@scripts/fuzz $(or $(SECONDS),60)
+
+faults: ## the fault tests with the large counts
+	@scripts/environment develop
+	@scripts/servers
+	@FAULTS=full scripts/namespace .venv/bin/python -m pytest -q -m e2e tests/faults
+
+bench: ## figures as ratios in one run
+	@scripts/environment develop
+	@scripts/servers
+	@scripts/bench
+
+fresh: ## both promises on a bare Debian in a chroot
+	@scripts/fresh
