@@ -86,7 +86,7 @@ class Space:
             capture_output=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         said = (done.stdout + done.stderr).decode("utf-8", "replace")
-        assert done.returncode == 0, f"{shlex.join(command)}: {said}"
+        assert done.returncode == 0, f"{shlex.join(command)[:200]}: {said}"
         return done.stdout.decode("utf-8", "replace")
 
     def remove(self) -> None:

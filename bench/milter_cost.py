@@ -1,0 +1,101 @@
+"""Messages per CPU second through the milter with the document's filter, table and meter, against pymilter.
+
+Rounds of both alternate, so that what else the machine does hits both alike. CPU time is the server process's
+own, user and system, from /proc.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.milter_load import HEADERS, Connection
+from tests.servers.sendwarden import Sendwarden, example
+from tests.servers.space import SERVERS, free_port, listens, stop, wait_for
+
+ROUNDS = 5
+MESSAGES = 1500
+CONNECTIONS = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+SETTINGS = """
+mode = "enforce"
+[[channel]]
+name = "submission"
+login = true
+sourcefilter = "file:IMTA_TABLE:authspam.filter"
+"""
+# The document's table, wide enough that nothing is refused: the whole way is gone for each message.
+WIDE = "metermaid.table.limitauthspam.quota = 10000\n"
+SPAM = (*HEADERS[:-1], ("X-Spam-Score-Internal", "****"))
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def one_round(port: int, pid: int, headers: tuple[tuple[str, str], ...]) -> float:
+    """CPU microseconds a message."""
+    connections = [Connection(port) for _ in range(CONNECTIONS)]
+    before = cpu_s(pid)
+    for number in range(MESSAGES):
+        connections[number % CONNECTIONS].message(number, headers)
+    used = cpu_s(pid) - before
+    for connection in connections:
+        connection.close()
+    return used / MESSAGES * 1e6
+
+
+class Peer:
+    """pymilter in one of the forms of `pymilter_idle`."""
+
+    def __init__(self, kind: str) -> None:
+        root = SERVERS / "pymilter"
+        self.port = free_port()
+        self.process = subprocess.Popen(
+            ["/usr/bin/python3", str(Path(__file__).with_name("pymilter_idle.py")), str(self.port), kind],
+            env={
+                "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
+                "LD_LIBRARY_PATH": str(root / "usr/lib/x86_64-linux-gnu"),
+            },
+            stdout=sys.stderr,
+        )
+        wait_for("pymilter listens", lambda: listens(self.port))
+
+
+def main() -> None:
+    peers = {kind: Peer(kind) for kind in ("answers", "quiet", "asleep")}
+    files = example("authspam")
+    files["metermaid.options"] += WIDE
+    sendwarden = Sendwarden(SETTINGS, files)
+    runs = {
+        f"pymilter doing nothing, {kind}": (peer.port, peer.process.pid, HEADERS)
+        for kind, peer in peers.items()
+    }
+    ours = (sendwarden.milter, sendwarden.process.pid)
+    runs["Sendwarden, authspam, unmarked"] = (*ours, HEADERS)
+    runs["Sendwarden, authspam, marked as spam"] = (*ours, SPAM)
+    figures: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(ROUNDS):
+        for name, run in runs.items():
+            figures[name].append(one_round(*run))
+    for peer in peers.values():
+        stop(peer.process)
+    sendwarden.stop()
+    medians = {name: statistics.median(rounds) for name, rounds in figures.items()}
+    print(
+        f"milter: CPU us a message, median of {ROUNDS} rounds of {MESSAGES} messages, {CONNECTIONS} connections"
+    )
+    for name, own in medians.items():
+        print(f"  {name:<40} {own:4.0f}")
+    print("messages per CPU second, Sendwarden with authspam against pymilter doing nothing (target 3):")
+    for kind in peers:
+        theirs = medians[f"pymilter doing nothing, {kind}"]
+        unmarked = theirs / medians["Sendwarden, authspam, unmarked"]
+        marked = theirs / medians["Sendwarden, authspam, marked as spam"]
+        print(f"  pymilter {kind:<8} unmarked {unmarked:.1f} x   marked as spam {marked:.1f} x")
+
+
+main()
