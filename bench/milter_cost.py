@@ -85,9 +85,7 @@ def main() -> None:
         stop(peer.process)
     sendwarden.stop()
     medians = {name: statistics.median(rounds) for name, rounds in figures.items()}
-    print(
-        f"milter: CPU us a message, median of {ROUNDS} rounds of {MESSAGES} messages, {CONNECTIONS} connections"
-    )
+    print(f"milter: CPU us a message, median of {ROUNDS} rounds of {MESSAGES}, {CONNECTIONS} connections")
     for name, own in medians.items():
         print(f"  {name:<40} {own:4.0f}")
     print("messages per CPU second, Sendwarden with authspam against pymilter doing nothing (target 3):")

@@ -1,8 +1,8 @@
 """The peer: pymilter doing nothing, in three forms. Run by Debian's own python3.
 
-``answers``: a method for each step that our filter looks at, as pymilter's documentation shows them; each step
-is answered. ``quiet``: the same with ``@Milter.noreply``, so that only the end of the message is. ``asleep``: no
-methods; pymilter negotiates every step away and is told nothing.
+``answers``: a method for each step that our filter looks at, as pymilter's documentation shows them; each
+step is answered. ``quiet``: the same with ``@Milter.noreply``, so that only the end of the message is.
+``asleep``: no methods; pymilter negotiates every step away and is told nothing.
 """
 
 import sys

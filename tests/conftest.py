@@ -9,6 +9,16 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+# Folders whose tests talk to real servers or break a real daemon.
+REAL = frozenset({"e2e", "faults", "conformance"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if REAL & set(item.path.parts):
+            item.add_marker(pytest.mark.e2e)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if skipped := len(terminalreporter.stats.get("skipped", [])):
         terminalreporter.write_line(f"!! {skipped} tests were skipped", red=True)

@@ -9,11 +9,6 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.sink import Sink
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.e2e)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _own_network() -> None:
     assert os.environ.get("SENDWARDEN_NAMESPACE") == "yes", (

@@ -1,7 +1,8 @@
 """What every target shares: how atheris is started.
 
-A target is a module with ``check(data: bytes)``, which raises for a broken invariant, and a docstring whose first
-sentence is that invariant. Run one by hand: ``.venv/bin/python -m tests.fuzz.harness policy tests/fuzz/corpus/policy``.
+A target is a module with ``check(data: bytes)``, which raises for a broken invariant, and a docstring whose
+first sentence is that invariant. Run one by hand:
+``.venv/bin/python -m tests.fuzz.harness policy tests/fuzz/corpus/policy``.
 """
 
 import importlib

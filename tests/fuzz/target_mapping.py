@@ -1,4 +1,4 @@
-"""Any text loads with problems that have a place inside it, and whatever loads scans any probe without an exception."""
+"""Any text loads with problems that have a place inside it, and what loads scans any probe."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Any bytes are commands that encode to themselves, a demand for more, or a `ProtocolError`, however they are cut."""
+"""Any bytes, however cut, are commands that encode to themselves, a demand for more, or a `ProtocolError`."""
 
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.milter.commands import CommandDecoder

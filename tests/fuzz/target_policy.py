@@ -1,4 +1,4 @@
-"""Any bytes are a request, a demand for more, or a `ProtocolError`, and cutting them in two changes nothing."""
+"""Any bytes, however cut in two, are a request, a demand for more, or a `ProtocolError`."""
 
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.policy import PolicyDecoder, Request, clean_text, decode_reply, encode_code

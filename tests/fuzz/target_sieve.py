@@ -23,7 +23,9 @@ def check(data: bytes) -> None:
     if script is None:
         assert problems
         return
-    mail = Mail([("Subject", header), ("From", header), ("X", "y")], header[:50], ("a@b",), size_bytes=len(header))
+    mail = Mail(
+        [("Subject", header), ("From", header), ("X", "y")], header[:50], ("a@b",), size_bytes=len(header)
+    )
     plain = script.run(mail, ("a@b",), world=World())
     traced = script.run(mail, ("a@b",), world=World(), trace=True)
     assert (plain.actions, plain.error) == (traced.actions, traced.error), "a trace changes the outcome"

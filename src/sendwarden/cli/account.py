@@ -5,12 +5,18 @@ import argparse
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.output import Output
+from sendwarden.cli.words import one_of
 from sendwarden.core.identity import resolve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("verb", choices=["resolve"], help="resolve: which account does this name belong to?")
+    parser.add_argument(
+        "verb",
+        metavar="resolve",
+        type=one_of("verb", "resolve"),
+        help="which account does this name belong to?",
+    )
     parser.add_argument("name", help="a login or an address, as somebody writes it")
 
 

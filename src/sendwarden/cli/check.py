@@ -5,7 +5,7 @@ import argparse
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD, NO, WARNINGS
 from sendwarden.cli.live import live_warnings
-from sendwarden.cli.output import Output, problem_record
+from sendwarden.cli.output import Output
 from sendwarden.config.load import Loaded
 from sendwarden.core.place import Severity, in_order
 
@@ -26,10 +26,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return CANNOT
     problems = in_order([*loaded.problems, *live_warnings(loaded)])
     for problem in problems:
-        output.record(problem_record(problem))
-        if output.as_json:
-            continue
-        if arguments.brief:
+        if arguments.brief and not output.as_json:
             output.line(f"{problem.place or '-'}: {problem.code}: {problem.sentence}")
         else:
             output.problem(problem)

@@ -1,6 +1,7 @@
 """The settings file and the state, as every command finds them."""
 
 import argparse
+import stat
 from pathlib import Path
 
 from sendwarden.config.load import Loaded, load
@@ -31,9 +32,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def settings_file(named: Path | None) -> Path | None:
     """The settings file to read, or None for the embedded defaults. Raises `NoSettings`."""
     if named is not None:
-        path = named / SETTINGS_FILE if named.is_dir() else named
-        if not path.exists():
-            raise NoSettings(f"{path}: there is no such settings file")
+        path = named
+        try:
+            path = named / SETTINGS_FILE if stat.S_ISDIR(named.stat().st_mode) else named
+            path.stat()
+        except FileNotFoundError:
+            raise NoSettings(f"{path}: there is no such settings file") from None
+        except OSError as error:
+            raise NoSettings(f"{path}: {error.strerror}") from None
         return path
     return next((path for path in (Path(SETTINGS_FILE), SYSTEM_SETTINGS) if path.exists()), None)
 

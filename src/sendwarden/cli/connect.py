@@ -2,31 +2,92 @@
 
 Everything is set for our services alone (``{ inet:... , timeout=... }``, Postfix 3.0 and later), so that no
 other policy server or milter is touched: what happens while we are down is spelled out in the line itself.
-Before a change main.cf is copied, and the command that takes the change back is printed.
+Before a change main.cf is copied, and the commands that take the change back are printed.
 """
 
 import argparse
 import difflib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
+from sendwarden.core.errors import SendwardenError
 from sendwarden.engine.channel import Mode
 
 # Below what Postfix takes for a client that hangs, above our own deadline of 1 s.
 TIMEOUTS = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
 POLICY_TIMEOUTS = "timeout=2s, try_limit=1, default_action=DUNNO"
+# Where Postfix's tools may be, whatever the caller's own path is.
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
+ASK_TIMEOUT_S = 10
+# A socket that is open to everybody is reached on this machine by its own address.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read here, never bound
+
+
+class PostfixSays(SendwardenError):
+    """A tool of Postfix failed; the text is what it said."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What would change in main.cf: old and new values, and how to take it out again by hand."""
+
+    before: dict[str, str]
+    changes: dict[str, str]
+    undo: list[str] = field(default_factory=list)
+
+
+class Postfix:
+    """Postfix's own tools, for one configuration folder."""
+
+    def __init__(self, program: str, folder: str) -> None:
+        self._program = program
+        self._folder = folder
+
+    def ask(self, *words: str) -> str:
+        """What postconf prints. Raises `PostfixSays`."""
+        command = [self._program, *(["-c", self._folder] if self._folder else []), *words]
+        try:
+            done = subprocess.run(  # noqa: S603 - postconf, with names and lines from `postfix_lines`
+                command, capture_output=True, text=True, errors="replace", timeout=ASK_TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise PostfixSays(f"{self._program}: {error}") from error
+        if done.returncode:
+            raise PostfixSays(done.stderr.strip() or f"{self._program} failed")
+        return done.stdout
+
+    def value(self, name: str) -> str:
+        return " ".join(self.ask("-h", name).split())
+
+    def is_set(self, name: str) -> bool:
+        """Does main.cf set it, or is its value the default?"""
+        return bool(self.ask("-n", name).strip())
+
+    def by_hand(self, program: str, *words: str) -> str:
+        """A command as somebody would type it."""
+        return shlex.join([program, *(["-c", self._folder] if self._folder else []), *words])
+
+    @property
+    def main_cf(self) -> Path:
+        return Path(self._folder or self.value("config_directory")) / "main.cf"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("server", choices=["postfix"], help="which mail server")
+    parser.add_argument(
+        "server", metavar="postfix", type=one_of("mail server", "postfix"), help="which mail server"
+    )
     parser.add_argument("--print", dest="only_print", action="store_true", help="only show, change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
@@ -40,24 +101,42 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
-    wanted = postfix_lines(loaded)
-    output.record({"server": "postfix", "settings": wanted})
-    postconf = _postconf(arguments.folder)
-    if postconf is None:
-        return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
-    before = {name: _value(postconf, name) for name in wanted}
-    after = {name: _joined(before[name], line, name) for name, line in wanted.items()}
-    changes = {name: value for name, value in after.items() if value != before[name]}
-    if not changes:
-        output.line("Postfix asks us already; nothing to change.")
-        return GOOD
-    _show(before, changes, output)
-    if arguments.only_print or output.as_json:
-        return GOOD
-    if not arguments.yes and not _agreed():
-        output.line("Nothing was changed.")
+    if not loaded.usable:
+        output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
         return NO
-    return _change(postconf, before, changes, output)
+    wanted = postfix_lines(loaded)
+    if not wanted:
+        output.error("Nothing to ask: [listen] names no milter, and no channel judges senders")
+        return CANNOT
+    program = shutil.which("postconf", path=PROGRAMS)
+    if program is None:
+        output.record({"server": "postfix", "found": False, "settings": wanted})
+        return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
+    postfix = Postfix(program, arguments.folder)
+    try:
+        return _connect(postfix, wanted, arguments, output)
+    except PostfixSays as error:
+        output.error(f"main.cf was not changed: {error}")
+        return CANNOT
+
+
+def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
+    plan = _plan(postfix, wanted)
+    backup = ""
+    if not plan.changes:
+        output.line("Postfix asks us already; nothing to change.")
+    else:
+        _show(postfix, plan, output)
+        only_show = arguments.only_print or (output.as_json and not arguments.yes)
+        if not only_show and not arguments.yes and not _agreed(output):
+            output.line("Nothing was changed.")
+            return NO
+        if not only_show:
+            backup = str(_change(postfix, plan))
+            _done(postfix, plan, backup, output)
+    found = {"server": "postfix", "found": True, "settings": wanted, "changes": plan.changes}
+    output.record({**found, "changed": bool(backup), "backup": backup, "undo": plan.undo})
+    return GOOD
 
 
 def postfix_lines(loaded: Loaded) -> dict[str, str]:
@@ -78,45 +157,60 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
 
 
 def _endpoint(listen: str) -> str:
-    return listen if listen.startswith("unix:") else f"inet:{listen}"
+    if listen.startswith("unix:"):
+        return listen
+    address, _, port = listen.rpartition(":")
+    return f"inet:{_EVERYWHERE.get(address, address)}:{port}"
 
 
-def _postconf(folder: str) -> list[str] | None:
-    program = shutil.which("postconf", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        return None
-    return [program, "-c", folder] if folder else [program]
+def _plan(postfix: Postfix, wanted: dict[str, str]) -> Plan:
+    before = {name: postfix.value(name) for name in wanted}
+    after = {name: joined(before[name], line, name) for name, line in wanted.items()}
+    plan = Plan(before, {name: value for name, value in after.items() if value != before[name]})
+    for name in plan.changes:
+        words = ("-e", f"{name} = {before[name]}") if postfix.is_set(name) else ("-X", name)
+        plan.undo.append(postfix.by_hand("postconf", *words))
+    plan.undo.append(postfix.by_hand("postfix", "reload"))
+    return plan
 
 
-def _value(postconf: list[str], name: str) -> str:
-    done = subprocess.run(  # noqa: S603 - postconf with names from `postfix_lines`
-        [*postconf, "-h", name], capture_output=True, text=True, timeout=10, check=False
-    )
-    return " ".join(done.stdout.split())
+def joined(before: str, line: str, name: str) -> str:
+    """Our entry beside what stands there: last of the milters, first of the restrictions.
 
-
-def _joined(before: str, line: str, name: str) -> str:
-    """Our entry beside what stands there: last of the milters, first of the restrictions."""
-    if line in before:
-        return before
+    An entry of ours that stands there already, perhaps with other time-outs, is replaced.
+    """
+    found = re.search(r"(?:inet|unix):[^\s,}]+", line)
+    assert found is not None
+    socket = re.escape(found[0])
+    command = "" if name == "smtpd_milters" else r"check_policy_service\s+"
+    ours = re.compile(rf"(?<![^\s,]){command}(?:\{{\s*{socket}\s*(?:,[^{{}}]*)?\}}|{socket})(?![^\s,])")
+    if ours.search(before):
+        return ours.sub(lambda _found: line, before, count=1)
     if not before:
         return line
     return f"{before}, {line}" if name == "smtpd_milters" else f"{line}, {before}"
 
 
-def _show(before: dict[str, str], changes: dict[str, str], output: Output) -> None:
+def _show(postfix: Postfix, plan: Plan, output: Output) -> None:
     output.line("These lines of main.cf would change:")
-    for name, value in changes.items():
-        old = [f"{name} = {before[name]}".rstrip()]
+    for name, value in plan.changes.items():
+        old = [f"{name} = {plan.before[name]}".rstrip()]
         for line in list(difflib.unified_diff(old, [f"{name} = {value}"], lineterm="", n=0))[3:]:
             output.line(f"  {line}")
     output.line(
         "If Sendwarden is down or hangs, each line says what Postfix does: docs/when-sendwarden-is-down.md."
     )
     output.line("The same by hand:")
-    for name, value in changes.items():
-        output.line(f"  postconf -e '{name} = {value}'")
-    output.line("  postfix reload")
+    for name, value in plan.changes.items():
+        output.line(f"  {postfix.by_hand('postconf', '-e', f'{name} = {value}')}")
+    output.line(f"  {postfix.by_hand('postfix', 'reload')}")
+    _show_undo(plan, output)
+
+
+def _show_undo(plan: Plan, output: Output) -> None:
+    output.line("To take it out again:")
+    for command in plan.undo:
+        output.line(f"  {command}")
 
 
 def _show_generic(wanted: dict[str, str], output: Output, *, asked_to_change: bool) -> int:
@@ -129,29 +223,27 @@ def _show_generic(wanted: dict[str, str], output: Output, *, asked_to_change: bo
     return CANNOT if asked_to_change else GOOD
 
 
-def _agreed() -> bool:
-    sys.stdout.write("Make this change? [y/N] ")
-    sys.stdout.flush()
+def _agreed(output: Output) -> bool:
+    output.write("Make this change? [y/N] ")
+    output.end()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _change(postconf: list[str], before: dict[str, str], changes: dict[str, str], output: Output) -> int:
-    folder = Path(postconf[2]) if len(postconf) > 1 else Path(_value(postconf, "config_directory"))
-    main = folder / "main.cf"
-    backup = main.with_name(f"main.cf.before-sendwarden-{time.strftime('%Y%m%d-%H%M%S')}")
+def _change(postfix: Postfix, plan: Plan) -> Path:
+    """Make it; where the copy of the old file is. Raises `PostfixSays`."""
+    main = postfix.main_cf
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (f"main.cf.before-sendwarden-{stamp}{more}" for more in ("", *(f"-{n}" for n in range(2, 100))))
+    backup = next(path for name in names if not (path := main.with_name(name)).exists())
     try:
         shutil.copy2(main, backup)
-        subprocess.run(  # noqa: S603 - postconf with lines from `postfix_lines`
-            [*postconf, "-e", *(f"{name} = {value}" for name, value in changes.items())],
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        output.error(f"main.cf was not changed: {error}")
-        return CANNOT
+    except OSError as error:
+        raise PostfixSays(f"no copy of it could be made: {error.strerror}") from error
+    postfix.ask("-e", *(f"{name} = {value}" for name, value in plan.changes.items()))
+    return backup
+
+
+def _done(postfix: Postfix, plan: Plan, backup: str, output: Output) -> None:
     output.line(f"Done. A copy of the old file: {backup}")
-    output.line("Now: postfix reload")
-    output.line("To take it out again:")
-    for name in changes:
-        output.line(f"  postconf -e '{name} = {before[name]}'")
-    return GOOD
+    output.line(f"Now: {postfix.by_hand('postfix', 'reload')}")
+    _show_undo(plan, output)

@@ -5,10 +5,10 @@ out.
 """
 
 import argparse
+import re
 import sys
-from dataclasses import dataclass
-from email.parser import BytesParser
-from email.policy import compat32
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
 
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
@@ -16,15 +16,19 @@ from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.mapping import entry_lines, meter_lines
 from sendwarden.cli.output import Output
 from sendwarden.cli.probe import NoReference, WallClock, Warnings, WatchedMeters
+from sendwarden.cli.words import not_known
 from sendwarden.config.load import Loaded
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
-from sendwarden.core.errors import StoreDown
+from sendwarden.core.errors import SendwardenError, StoreDown
 from sendwarden.core.identity import bare_address
-from sendwarden.core.place import did_you_mean
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import OTHER, Channel
 from sendwarden.service.judge import Judge, ScriptRun
 from sendwarden.service.ports import Outside
+
+# A header field: its name, and its value without the blanks before it (RFC 5322 sections 2.2 and 3.6.8).
+_HEADER = re.compile(r"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
+HEADER_SIGNS = len(": \r\n")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--listener", default="", help="the socket it came by, as [listen] names it")
 
 
+class NotPossible(SendwardenError):
+    """The command line asks for something that cannot be."""
+
+
 @dataclass(slots=True)
 class Explanation:
     """A decision with the way to it."""
@@ -52,33 +60,44 @@ class Explanation:
     runs: list[ScriptRun]
     meters: WatchedMeters
     warnings: Warnings
+    at_mail: Decision | None = None  # what was decided at MAIL, where only watching let it go on
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         loaded = load_configuration(arguments)
-        raw = sys.stdin.buffer.read() if arguments.message == "-" else Path(arguments.message).read_bytes()
         request = to_request(arguments, loaded)
-        found = explain(loaded, to_message(raw, request), arguments.channel)
-    except (NoSettings, StoreDown, ValueError) as error:
+        found = explain(loaded, to_message(_read(arguments.message), request), arguments.channel)
+    except (NoSettings, StoreDown, NotPossible) as error:
         output.error(str(error))
-        return CANNOT
-    except OSError as error:
-        output.error(f"{arguments.message}: {error.strerror}")
         return CANNOT
     _show(found, output)
     if not loaded.usable:
         output.error("The configuration has errors, so that the daemon would not use it: sendwarden check")
-    return GOOD if found.decision.verdict is Verdict.ACCEPT else NO
+    return GOOD if found.decision.verdict is Verdict.ACCEPT and found.at_mail is None else NO
+
+
+def _read(name: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise NotPossible(f"{name}: {error.strerror}") from None
 
 
 def to_request(arguments: argparse.Namespace, loaded: Loaded) -> Request:
+    """The envelope. Raises `NotPossible` for one that no mail server could hand over."""
     if not arguments.recipients:
-        raise ValueError("a message has at least one recipient: --to bob@example.org")
+        raise NotPossible("a message has at least one recipient: --to bob@example.org")
     listeners = [*loaded.settings.listen.milter, *loaded.settings.listen.policy]
+    if arguments.listener and arguments.listener not in listeners:
+        raise NotPossible(not_known("socket", arguments.listener, listeners))
+    try:
+        ip_address(arguments.client or "127.0.0.1")
+    except ValueError:
+        raise NotPossible(f'"{arguments.client}" is not an IP address') from None
     return Request(
         Stage.END_OF_MESSAGE,
-        arguments.listener or listeners[0],
+        arguments.listener or (listeners or [""])[0],
         client_address=arguments.client,
         login=arguments.login,
         sender=bare_address(arguments.sender),
@@ -87,36 +106,50 @@ def to_request(arguments: argparse.Namespace, loaded: Loaded) -> Request:
 
 
 def to_message(raw: bytes, request: Request) -> Message:
-    """A message file as the milter would hand it over: header pairs, and a body."""
-    parsed = BytesParser(policy=compat32).parsebytes(raw, headersonly=True)
-    headers = tuple((name, str(value).replace("\r\n", "\n")) for name, value in parsed.raw_items())
-    body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
-    return Message(request, headers, body, len(raw))
+    """A message file as a mail server would hand it over: header pairs, a body, and the size of both."""
+    lines = raw.replace(b"\r\n", b"\n").split(b"\n")
+    headers: list[tuple[str, str]] = []
+    at = 1 if lines[0].startswith(b"From ") else 0  # a mailbox file's own line
+    for line in lines[at:]:
+        text = line.decode("utf-8", "surrogateescape")
+        if headers and line[:1] in (b" ", b"\t"):
+            name, value = headers[-1]
+            headers[-1] = name, f"{value}\n{text}"
+        elif found := _HEADER.fullmatch(text):
+            headers.append((found[1], found[2]))
+        else:
+            break
+        at += 1
+    body = b"\r\n".join(lines[at + 1 if at < len(lines) and not lines[at] else at :])
+    size = sum(len(name) + len(value) + HEADER_SIGNS for name, value in headers) + len(body)
+    return Message(request, tuple(headers), body, size)
 
 
 def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
-    """Judge a message without consequences. Raises `ValueError` for a channel that does not exist."""
+    """Judge a message without consequences. Raises `NotPossible` for a channel that does not exist."""
     clock, warnings = WallClock(), Warnings()
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
     judge = Judge(loaded.site, meters, Outside(clock, NoReference(), warnings, lambda: 0.0))
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
-    decision = judge.sender(message.request) if channel == "" else None
-    if decision is None or decision.plain:
+    at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))
+    if at_mail and at_mail.in_effect is not Verdict.ACCEPT:  # it never comes to the end of the message
+        decision, at_mail = at_mail, None
+    else:
         decision = judge.message(message, runs, chosen)
-    return Explanation(message, chosen, decision, runs, meters, warnings)
+    at_mail = None if at_mail and at_mail.plain else at_mail
+    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail)
 
 
 def _channel(loaded: Loaded, name: str) -> Channel:
     known = {channel.name: channel for channel in (*loaded.site.channels, OTHER)}
     if name not in known:
-        close = did_you_mean(name, known) or f"known are {', '.join(known)}"
-        raise ValueError(f'there is no channel "{name}"; {close}')
+        raise NotPossible(not_known("channel", name, known))
     return known[name]
 
 
 def _show(found: Explanation, output: Output) -> None:
-    decision, request = found.decision, found.message.request
+    decision = found.decision
     output.line(f"channel   {decision.channel}   {_why_channel(found)}")
     output.line(f"account   {decision.account}")
     for run_of_script in found.runs:
@@ -125,15 +158,23 @@ def _show(found: Explanation, output: Output) -> None:
         output.line(line.replace("meter  ", "meter    ", 1))
     for warning in found.warnings.told:
         output.line(f"warning   {warning}")
+    for reason in found.at_mail.reasons if found.at_mail else ():
+        output.line(f"at MAIL   only watching let it pass: {sentence(reason)}")
     for number, reason in enumerate(decision.reasons):
         output.line(f"{'because' if number == 0 else '':<9} {sentence(reason)}")
+    _show_decision(decision, output)
+    output.record(_record(found))
+
+
+def _show_decision(decision: Decision, output: Output) -> None:
     verdict = decision.verdict.value
     if decision.watched and not decision.plain:
         verdict = f"accept, since this channel only watches; enforced it would be: {verdict}"
     output.line(f"decision  {verdict}")
     if decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
         code = 550 if decision.verdict is Verdict.REFUSE else 450
-        output.line(f"says      {code} {decision.enhanced} {refusal_text(decision)}")
+        for line in refusal_text(decision).splitlines():
+            output.line(f"says      {code} {decision.enhanced} {line}")
     for name, those in (
         ("refused", decision.refused),
         ("discarded", decision.discarded),
@@ -141,20 +182,23 @@ def _show(found: Explanation, output: Output) -> None:
     ):
         if those:
             output.line(f"{name:<9} {', '.join(those)}")
-    output.record(
-        {
-            "channel": decision.channel,
-            "account": decision.account,
-            "verdict": decision.verdict.value,
-            "watched": decision.watched,
-            "text": refusal_text(decision) if decision.verdict in (Verdict.REFUSE, Verdict.DEFER) else "",
-            "recipients": list(request.recipients),
-            "refused": list(decision.refused),
-            "discarded": list(decision.discarded),
-            "copies_to": list(decision.copies_to),
-            "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
-        }
-    )
+
+
+def _record(found: Explanation) -> dict[str, object]:
+    decision = found.decision
+    return {
+        "channel": decision.channel,
+        "account": decision.account,
+        "verdict": decision.verdict.value,
+        "watched": decision.watched,
+        "at_mail": found.at_mail.verdict.value if found.at_mail else "",
+        "text": refusal_text(decision) if decision.verdict in (Verdict.REFUSE, Verdict.DEFER) else "",
+        "recipients": list(found.message.request.recipients),
+        "refused": list(decision.refused),
+        "discarded": list(decision.discarded),
+        "copies_to": list(decision.copies_to),
+        "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
+    }
 
 
 def _why_channel(found: Explanation) -> str:

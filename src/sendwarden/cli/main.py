@@ -6,13 +6,17 @@ Only the module of the command at hand is imported, so that each starts at once.
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol, cast
 
 from sendwarden import __version__
-from sendwarden.cli.exits import CANNOT, GOOD
-from sendwarden.cli.output import Output
+from sendwarden.cli.exits import CANNOT
+from sendwarden.cli.output import Output, OutputLost
+from sendwarden.cli.words import WordsParser, not_known
 
 # Name, module, what it does. In the order in which somebody new meets them.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -39,32 +43,70 @@ class CommandModule(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0 good, 1 no or errors found, 2 could not run, 3 warnings."""
     words = list(sys.argv[1:] if argv is None else argv)
-    modules = {name: module for name, module, _ in COMMANDS}
-    if words[:1] and words[0] in modules:
-        module = cast("CommandModule", importlib.import_module(f"sendwarden.cli.{modules[words[0]]}"))
-        does = next(does for name, _, does in COMMANDS if name == words[0])
-        parser = argparse.ArgumentParser(
-            f"sendwarden {words[0]}", description=f"{does[0].upper()}{does[1:]}."
-        )
-        module.add_arguments(parser)
-        parser.add_argument(
-            "--json", action="store_true", help="one JSON object a line; ignore members you do not know"
-        )
-        arguments = parser.parse_args(words[1:])
-        output = Output(as_json=arguments.json)
-        try:
-            return module.run(arguments, output)
-        except BrokenPipeError:
-            return GOOD
-        except KeyboardInterrupt:
-            return CANNOT
-    top = argparse.ArgumentParser("sendwarden", epilog="sendwarden COMMAND --help tells more.")
-    top.add_argument("--version", action="version", version=f"Sendwarden {__version__}")
-    listed = top.add_subparsers(metavar="COMMAND", title="commands")
-    for name, _, does in COMMANDS:
-        listed.add_parser(name, help=does)
-    if not words:
-        top.print_help()
+    _print_anything()
+    try:
+        code = _run(words)
+        Output(as_json=False).end()
+    except KeyboardInterrupt:
         return CANNOT
-    top.parse_args(words)
+    except OutputLost as lost:
+        if str(lost):
+            sys.stderr.write(f"sendwarden: {lost}\n")
+        _forget_output()
+        return CANNOT
+    return code
+
+
+def _run(words: list[str]) -> int:
+    try:
+        return _command(words) if words and not words[0].startswith("-") else _top(words)
+    except SystemExit as stop:  # of argparse, which has said why
+        return stop.code if isinstance(stop.code, int) else CANNOT
+
+
+def _command(words: list[str]) -> int:
+    name, *rest = words
+    found = {command: (module, does) for command, module, does in COMMANDS}
+    if name not in found:
+        Output(as_json=False).error(not_known("command", name, found))
+        return CANNOT
+    module_name, does = found[name]
+    module = cast("CommandModule", importlib.import_module(f"sendwarden.cli.{module_name}"))
+    parser = WordsParser(f"sendwarden {name}", f"{does[0].upper()}{does[1:]}.")
+    module.add_arguments(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line; ignore members you do not know"
+    )
+    arguments = parser.read(rest)
+    return module.run(arguments, Output(as_json=arguments.json))
+
+
+def _top(words: list[str]) -> int:
+    """No command: what there is."""
+    commands = [name for name, _, _ in COMMANDS]
+    if command := next((word for word in words if word in commands), ""):
+        others = [word for word in words if word != command]
+        Output(as_json=False).error(f"the command comes first: sendwarden {command} {' '.join(others)}")
+        return CANNOT
+    lines = [f"  {name:<10} {does}" for name, _, does in COMMANDS]
+    top = WordsParser("sendwarden", epilog="sendwarden COMMAND --help tells more.")
+    top.usage = "sendwarden COMMAND ..."
+    top.description = "\n".join(["commands:", *lines])
+    top.formatter_class = argparse.RawDescriptionHelpFormatter
+    top.add_argument("--version", action="version", version=f"Sendwarden {__version__}")
+    top.read(words)
+    top.print_help()
     return CANNOT
+
+
+def _print_anything() -> None:
+    """What the terminal's character set cannot show becomes a code, never an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Drop what is left of the output, or Python would try once more at its end."""
+    with suppress(OSError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

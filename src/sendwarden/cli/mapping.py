@@ -7,8 +7,8 @@ from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, 
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.probe import MeterUse, ProbeWorld, WallClock, WatchedMeters
+from sendwarden.cli.words import meant
 from sendwarden.core.errors import StoreDown
-from sendwarden.core.place import did_you_mean
 from sendwarden.core.units import duration
 from sendwarden.engine.mapping.run import TriedEntry
 
@@ -34,8 +34,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     mappings = loaded.site.mappings
     if arguments.table not in mappings:
         known = [table.name for table in mappings.tables.values()]
-        close = did_you_mean(arguments.table, known) or f"known are: {', '.join(known) or 'none'}"
-        output.error(f"there is no mapping table {arguments.table}; {close}")
+        output.error(f"there is no mapping table {arguments.table}; {meant(arguments.table, known)}")
         return CANNOT
     world = ProbeWorld(now, meters, arguments.chance)
     trace: list[TriedEntry] = []

@@ -58,6 +58,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         except SendwardenError as error:
             output.error(str(error))
             return CANNOT
+        except OSError as error:  # its own folder: everything else that can fail says so itself
+            output.error(f"cannot start: {error.filename or state}: {error.strerror}")
+            return CANNOT
     return GOOD
 
 
@@ -101,6 +104,8 @@ def first_screen(loaded: Loaded, found: list[Found], state: str, command: str) -
         lines.append(f"  not found {missing}        (fine: nothing here needs it)")
     lines.append(f"  listening {'   '.join(listening)}")
     lines.append(f"  using     {', '.join(counts)}    {command} settings")
+    if loaded.problems:
+        lines.append(f"  warnings  {len(loaded.problems)}    {command} check")
     lines.append(f"Next, in another window:  {command} connect postfix")
     lines.append("    shows the lines for main.cf and how to take them out again")
     lines.append(f"Stop: Ctrl-C.  State: {state} (delete it to start afresh).")

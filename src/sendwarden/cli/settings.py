@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
@@ -11,7 +11,14 @@ from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.config.load import Loaded
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import SHIPPED_CHANNELS
+from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings
+from sendwarden.core.place import Place
+
+# A setting's name, its value as the file would say it, and where it comes from.
+Row = tuple[str, str, str]
+
+DEFAULT = "default"
+_WIDTH = 70
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,51 +32,61 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
-    rows = [row for row in _rows(loaded) if not arguments.changed or row[2] != "default"]
+    rows = [row for row in _rows(loaded) if not arguments.changed or row[2] != DEFAULT]
     width = max((len(name) + len(value) for name, value, _ in rows), default=0) + 3
     for name, value, origin in rows:
         output.record({"setting": name, "value": value, "origin": origin})
-        output.line(f"{f'{name} = {value}':<{min(width, 70)}}  {origin}")
+        output.line(f"{f'{name} = {value}':<{min(width, _WIDTH)}}  {origin}")
     if not loaded.usable:
         output.error("Some settings have errors and are left out here: sendwarden check")
         return NO
     return GOOD
 
 
-def _rows(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
-    settings = loaded.settings
-    yield from _table(loaded, settings, (), "")
-    named = {channel.name for channel in settings.channel}
-    for number, channel in enumerate(settings.channel):
-        for name in channel.model_fields_set:
-            value = getattr(channel, name)
-            yield f"channel.{channel.name}.{name}", _shown(value), _origin(loaded, ("channel", number, name))
-    for shipped in SHIPPED_CHANNELS:
-        if shipped["name"] in named:
-            continue
-        for name, value in shipped.items():
-            if name != "name":
-                yield f"channel.{shipped['name']}.{name}", _shown(value), "default"
+def _rows(loaded: Loaded) -> Iterator[Row]:
+    yield from _table(loaded, loaded.settings, (), "")
+    shipped = {str(values["name"]): values for values in SHIPPED_CHANNELS}
+    for number, channel in enumerate(loaded.settings.channel):
+        yield from _channel(loaded, number, channel, shipped.pop(channel.name, {}))
+    for name, values in shipped.items():
+        yield from (
+            (f"channel.{name}.{setting}", shown(value), DEFAULT)
+            for setting, value in values.items()
+            if setting != "name"
+        )
     for table in loaded.site.meters.values():
-        for name, place in table.places.items():
-            yield f"metermaid.table.{table.name}.{name}", _shown(getattr(table, name)), str(place)
+        for option, place in table.places.items():
+            yield f"metermaid.table.{table.name}.{option}", shown(getattr(table, option)), _place(place)
 
 
-def _table(loaded: Loaded, model: BaseModel, path: Path, prefix: str) -> Iterator[tuple[str, str, str]]:
+def _channel(
+    loaded: Loaded, number: int, channel: ChannelSettings, shipped: Mapping[str, object]
+) -> Iterator[Row]:
+    for name in ChannelSettings.model_fields:
+        if name in channel.model_fields_set:
+            origin = _place(loaded.origins.get(("channel", number, name)))
+            yield f"channel.{channel.name}.{name}", shown(getattr(channel, name)), origin
+        elif name in shipped:
+            yield f"channel.{channel.name}.{name}", shown(shipped[name]), DEFAULT
+
+
+def _table(loaded: Loaded, model: BaseModel, path: Path, prefix: str) -> Iterator[Row]:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _table(loaded, value, (*path, name), f"{prefix}{name}.")
         elif name != "channel":
-            yield f"{prefix}{name}", _shown(value), _origin(loaded, (*path, name))
+            yield f"{prefix}{name}", shown(value), _place(loaded.origins.get((*path, name)))
 
 
-def _origin(loaded: Loaded, path: Path) -> str:
-    place = loaded.origins.get(path)
-    return f"{place.file}:{place.line}" if place else "default"
+def _place(place: Place | None) -> str:
+    return f"{place.file}:{place.line}" if place else DEFAULT
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as the file would say it."""
+    if value is None:
+        return "left out"
     if isinstance(value, frozenset):
         value = ",".join(sorted(map(str, value)))
     return json.dumps(value, default=str, ensure_ascii=False)

@@ -32,7 +32,7 @@ def _ask(*command: str) -> str:
 
 
 def _postfix() -> Found:
-    version = _ask("postconf", "-h", "mail_version")
+    version = _ask("postconf", "-d", "-h", "mail_version")
     folder = _ask("postconf", "-h", "config_directory") or "/etc/postfix"
     return Found("Postfix", bool(version), f"{version} ({folder})" if version else "")
 

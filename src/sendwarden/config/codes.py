@@ -18,6 +18,10 @@ CODES: Mapping[str, str] = {
     "SW108": (
         "A channel waits for mail over a socket that [listen] does not open, so that it would never apply."
     ),
+    "SW109": (
+        "Nothing can ever fall to this channel: a channel above it takes everything that it would, or it "
+        "names no networks at all. Its filters would never run."
+    ),
     "SW110": (
         "A network is written with an address inside it. It could mean the network or the one machine, "
         "and nobody should have to guess."
@@ -27,7 +31,8 @@ CODES: Mapping[str, str] = {
         "Policy and milter have no passwords: whoever can connect can make up logins. They listen on this "
         "machine alone unless listen.allow says who else may connect."
     ),
-    "SW130": "Only files that end in .toml are read from conf.d.",
+    "SW123": "The same socket is named twice. Only one of the two could be opened.",
+    "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."

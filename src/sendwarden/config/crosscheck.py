@@ -1,63 +1,67 @@
 """What no file can be checked for alone: names that must exist elsewhere, and combinations that surprise."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
+from sendwarden.config.values import recipients_meant, shown
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
-from sendwarden.engine.channel import Channel
+from sendwarden.engine.channel import Channel, Networks
+from sendwarden.engine.mapping.callouts import IMAGES, find_routine
 from sendwarden.engine.mapping.parse import CallSite, MappingFile
 from sendwarden.engine.mapping.template import Text
+from sendwarden.engine.sieve.compile import Script
 from sendwarden.service.site import Site
 
-Origins = Mapping[Path, Place]
+# The place of a setting, or of the nearest one around it.
+PlaceOf = Callable[[Path], Place | None]
 
 # Routines that count something for their key.
 COUNTING = frozenset({"throttle", "adjust", "adjust_and_test"})
 
 
-def crosscheck(site: Site, settings: Settings, found: MappingFile, origins: Origins) -> list[Problem]:
+def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: PlaceOf) -> list[Problem]:
     """All problems between the parts of a configuration."""
     return [
-        *_version(settings, origins),
-        *_listeners(settings, origins),
+        *_version(settings, place_of),
+        *_listeners(settings, place_of),
         *_meter_tables(site, found),
-        *_channels(site, settings, found, origins),
+        *_channels(site, settings, found, place_of),
     ]
 
 
-def _place(origins: Origins, path: Path) -> Place | None:
-    while path:
-        if path in origins:
-            return origins[path]
-        path = path[:-1]
-    return None
-
-
-def _version(settings: Settings, origins: Origins) -> Iterator[Problem]:
+def _version(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     if settings.version > SETTINGS_VERSION:
         says = (
             f"these settings are of version {settings.version}, and this Sendwarden reads {SETTINGS_VERSION}"
         )
-        yield Problem("SW104", says, _place(origins, ("version",)), "run a newer Sendwarden")
+        yield Problem("SW104", says, place_of(("version",)), "run a newer Sendwarden")
 
 
-def _listeners(settings: Settings, origins: Origins) -> Iterator[Problem]:
+def _listeners(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     listen = settings.listen
-    for name, places in (("policy", listen.policy), ("milter", listen.milter)):
-        for number, place in enumerate(places):
-            if _is_open(place) and not listen.allow:
-                path = _place(origins, ("listen", name, number)) or _place(origins, ("listen", name))
-                says = f"{name} would be open to the whole network"
-                remedy = 'set listen.allow = ["192.0.2.25/32"] to your mail servers, or listen on 127.0.0.1'
-                yield Problem("SW122", says, path, remedy)
-    known = [*listen.policy, *listen.milter]
+    sockets = [
+        (name, place, ("listen", name, number))
+        for name, places in (("policy", listen.policy), ("milter", listen.milter))
+        for number, place in enumerate(places)
+    ]
+    seen: Counter[str] = Counter()
+    for name, place, path in sockets:
+        if _is_open(place) and not listen.allow:
+            says = f"{name} would be open to the whole network"
+            remedy = 'set listen.allow = ["192.0.2.25/32"] to your mail servers, or listen on 127.0.0.1'
+            yield Problem("SW122", says, place_of(path), remedy)
+        if seen[place]:
+            remedy = "each needs a port or path of its own"
+            yield Problem("SW123", f"{place} is named twice", place_of(path), remedy)
+        seen[place] += 1
     for number, channel in enumerate(settings.channel):
-        if channel.listener and channel.listener not in known:
-            says = f'"{channel.listener}" is none of our sockets'
-            remedy = did_you_mean(channel.listener, known) or f"listen names {', '.join(known)}"
-            yield Problem("SW108", says, _place(origins, ("channel", number, "listener")), remedy)
+        if channel.listener and channel.listener not in seen:
+            says = f"{shown(channel.listener)} is none of our sockets"
+            remedy = did_you_mean(channel.listener, seen) or f"listen names {', '.join(seen) or 'none'}"
+            yield Problem("SW108", says, place_of(("channel", number, "listener")), remedy)
 
 
 def _is_open(place: str) -> bool:
@@ -69,7 +73,7 @@ def _is_open(place: str) -> bool:
 def _meter_tables(site: Site, found: MappingFile) -> Iterator[Problem]:
     for site_of_call in found.calls:
         name = _constant_table(site_of_call)
-        routine = site_of_call.call.bound
+        routine = find_routine(IMAGES, site_of_call.call.image, site_of_call.call.routine)
         if name is None or routine is None or routine.arguments[:1] != ("table",):
             continue
         options = site.meters.get(name.lower())
@@ -93,26 +97,81 @@ def _constant_table(site_of_call: CallSite) -> str | None:
             return None
 
 
-def _channels(site: Site, settings: Settings, found: MappingFile, origins: Origins) -> Iterator[Problem]:
+def _channels(site: Site, settings: Settings, found: MappingFile, place_of: PlaceOf) -> Iterator[Problem]:
     counting = {call.table.upper() for call in found.calls if call.call.routine.lower() in COUNTING}
     numbers = {channel.name: number for number, channel in reversed(list(enumerate(settings.channel)))}
-    for channel in site.channels:
+    for at, channel in enumerate(site.channels):
         if channel.name not in numbers:
             continue
-        path: Path = ("channel", numbers[channel.name])
-        yield from _channel(channel, path, counting, origins)
+        number = numbers[channel.name]
+        yield from _never_applies(channel, site.channels[:at], ("channel", number), place_of)
+        for script, place in _scripts(channel, settings, number, place_of):
+            yield from _script(script, channel, site, counting, place)
 
 
-def _channel(channel: Channel, path: Path, counting: set[str], origins: Origins) -> Iterator[Problem]:
-    scripts = [channel.sourcefilter] if channel.sourcefilter else []
-    scripts += [destination.script for destination in channel.destinationfilters]
-    source = _place(origins, (*path, "sourcefilter"))
-    for script in scripts:
-        if "reject" in script.facts.actions and channel.login is not True:
-            says = f'{script.name} refuses, and senders of channel "{channel.name}" may be unauthenticated'
-            remedy = f"to them it becomes {channel.unauthenticated.value}; login = true leaves them out"
-            yield Problem("SW320", says, source, remedy, severity=Severity.WARNING)
-        if script.facts.sender and script.facts.tables & counting and channel.senders != "own":
-            says = f"{script.name} counts by envelope sender, which a thief can change for each message"
-            remedy = 'senders = "own" refuses foreign ones on this channel'
-            yield Problem("SW321", says, source, remedy, severity=Severity.WARNING)
+def _never_applies(
+    channel: Channel, earlier: tuple[Channel, ...], path: Path, place_of: PlaceOf
+) -> Iterator[Problem]:
+    says = f'channel "{channel.name}" never gets any mail'
+    if channel.networks == () and not channel.local:
+        remedy = "its networks are none; what internal and webmail stand for is set under [site]"
+        yield Problem("SW109", says, place_of((*path, "networks")), remedy, severity=Severity.WARNING)
+        return
+    taker = next((other for other in earlier if _takes_all_of(other, channel)), None)
+    if taker:
+        remedy = f'"{taker.name}" stands before it and takes all of it: put the narrower one first'
+        yield Problem("SW109", says, place_of((*path, "name")), remedy, severity=Severity.WARNING)
+
+
+def _takes_all_of(one: Channel, other: Channel) -> bool:
+    """Does whatever fits ``other`` fit ``one`` as well?"""
+    return (
+        one.login in (None, other.login)
+        and one.listener in ("", other.listener)
+        and one.macros.items() <= other.macros.items()
+        and (one.networks is None or _within(other.networks, one.networks))
+        and (one.networks is None or one.local or not other.local)
+    )
+
+
+def _within(networks: Networks | None, wider: Networks) -> bool:
+    """Does each of the networks lie in one of the wider ones?"""
+    return networks is not None and all(
+        any(network.version == wide.version and network.subnet_of(wide) for wide in wider)  # type: ignore[arg-type]
+        for network in networks
+    )
+
+
+def _scripts(
+    channel: Channel, settings: Settings, number: int, place_of: PlaceOf
+) -> Iterator[tuple[Script, Place | None]]:
+    """The filters of a channel, and where it names them."""
+    path: Path = ("channel", number)
+    if channel.sourcefilter:
+        yield channel.sourcefilter, place_of((*path, "sourcefilter"))
+    scripts = {destination.recipients: destination.script for destination in channel.destinationfilters}
+    for key in settings.channel[number].destinationfilter or {}:
+        if script := scripts.get(recipients_meant(key)):
+            yield script, place_of((*path, "destinationfilter", key))
+
+
+def _script(
+    script: Script, channel: Channel, site: Site, counting: set[str], place: Place | None
+) -> Iterator[Problem]:
+    if "reject" in script.facts.actions and _may_be_strangers(channel, site):
+        says = f'{script.name} refuses, and senders of channel "{channel.name}" may be unauthenticated'
+        remedy = f"to them it becomes {channel.unauthenticated.value}; login = true leaves them out"
+        yield Problem("SW320", says, place, remedy, severity=Severity.WARNING)
+    if script.facts.sender and script.facts.tables & counting and channel.senders != "own":
+        says = f"{script.name} counts by envelope sender, which a thief can change for each message"
+        remedy = 'senders = "own" refuses foreign ones on this channel'
+        yield Problem("SW321", says, place, remedy, severity=Severity.WARNING)
+
+
+def _may_be_strangers(channel: Channel, site: Site) -> bool:
+    """May a refusal on this channel hit somebody whose address was forged? (`engine.backscatter`)"""
+    if channel.login is True:
+        return False
+    if channel.networks is None or not _within(channel.networks, site.internal):
+        return True
+    return any(relay.overlaps(network) for relay in site.relays for network in channel.networks)

@@ -1,9 +1,11 @@
 """Files of a configuration: found inside its folder, read whole, named as the user knows them."""
 
 import os
+import stat
 from collections import Counter
 from pathlib import Path
 
+from sendwarden.config.values import shown
 from sendwarden.core.place import Place, Problem
 
 # A larger file is no configuration. The largest mapping files known have a few ten thousand lines.
@@ -18,7 +20,7 @@ class Folder:
     """The folder of the settings file: what ``IMTA_TABLE:`` stands for. Counts what was read, by kind."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = Path(os.path.normpath(path))
         self.read_files: Counter[str] = Counter()
         self._seen: set[Path] = set()
 
@@ -27,24 +29,31 @@ class Folder:
         name = spec.removeprefix("file:")
         if name.upper().startswith("IMTA_TABLE:"):
             name = name[len("IMTA_TABLE:") :]
+        if "\0" in name:
+            raise Unreadable("no file has such a name")
         path = Path(os.path.normpath(self.path / name))
         if not path.is_relative_to(self.path):
             raise Unreadable(f"{name} lies outside {self.path}")
         return path
 
     def name(self, path: Path) -> str:
+        """A file as its user knows it."""
+        path = Path(os.path.normpath(path))
         return str(path.relative_to(self.path)) if path.is_relative_to(self.path) else str(path)
 
     def read(self, path: Path, kind: str) -> str:
         """The text of a file; bytes that are not UTF-8 survive as surrogates. Raises `Unreadable`."""
         try:
-            if path.stat().st_size > MOST_BYTES:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable(
+                    "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is not a plain file"
+                )
+            if found.st_size > MOST_BYTES:
                 raise Unreadable(f"it is larger than {MOST_BYTES} bytes")
             text = path.read_bytes().decode("utf-8", "surrogateescape")
         except FileNotFoundError:
             raise Unreadable("there is no such file") from None
-        except IsADirectoryError:
-            raise Unreadable("it is a folder") from None
         except OSError as error:
             raise Unreadable(f"it cannot be read: {error.strerror}") from None
         if path not in self._seen:
@@ -54,4 +63,4 @@ class Folder:
 
 
 def unreadable_problem(spec: str, error: Unreadable, place: Place | None) -> Problem:
-    return Problem("SW121", f'"{spec}": {error}', place, "name a file in the folder of the settings")
+    return Problem("SW121", f"{shown(spec)}: {error}", place, "name a file in the folder of the settings")

@@ -6,22 +6,19 @@ and what remains is checked with what remains of the others.
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.positions import Path as KeyPath
-from sendwarden.config.positions import TomlFile, read_toml
+from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
-from sendwarden.config.translate import to_problem
+from sendwarden.config.values import recipients_meant
 from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules
-from sendwarden.core.place import Place, Problem, Severity, has_errors, in_order
+from sendwarden.core.place import Place, Problem, has_errors, in_order
 from sendwarden.engine.channel import Channel, DestinationFilter, Mode, Networks
 from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_problems
@@ -32,6 +29,13 @@ from sendwarden.engine.sieve.ext import ADMINISTRATOR, CAPABILITIES
 from sendwarden.engine.sieve.ext.mailserver import MappingCalls
 from sendwarden.engine.sieve.registry import Language
 from sendwarden.service.site import Site
+
+# Kind of a file that cannot be read -> problems that only follow from that: one cause, one error.
+FOLLOWS: Mapping[str, tuple[str, ...]] = {
+    "mapping": ("SW310",),
+    "option": ("SW216",),
+    "TOML": ("SW109",),
+}
 
 
 @dataclass(slots=True)
@@ -56,35 +60,16 @@ class Loaded:
         return not has_errors(self.problems)
 
 
-@dataclass(slots=True)
-class _Reading:
-    """What is known while a configuration is read."""
-
-    folder: Folder
-    problems: list[Problem] = field(default_factory=list)
-    files: list[TomlFile] = field(default_factory=list)
-    origins: dict[KeyPath, Place] = field(default_factory=dict)  # of values, in the merged settings
-    not_read: int = 0
-
-    def error(self, code: str, says: str, path: KeyPath, remedy: str = "", *, warning: bool = False) -> None:
-        place = self.origins.get(path)
-        while place is None and path:
-            path = path[:-1]
-            place = self.origins.get(path)
-        severity = Severity.WARNING if warning else Severity.ERROR
-        self.problems.append(Problem(code, says, place, remedy, severity=severity))
-
-
 def load(settings_file: Path | None) -> Loaded:
     """Read the settings file, ``conf.d`` beside it, and all they name.
 
     Without a file: the embedded defaults.
     """
     folder = Folder(settings_file.absolute().parent if settings_file else Path.cwd())
-    reading = _Reading(folder)
-    if settings_file:
-        _read_settings(reading, settings_file.absolute())
-    settings = _merged(reading)
+    reading = Reading(folder)
+    settings = read_settings(reading, settings_file.absolute()) if settings_file else Settings()
+    if has_errors(reading.problems):
+        reading.unread.add("TOML")
     meters = _meters(reading, settings)
     found = _mappings(reading, settings)
     mappings = Mappings(found.tables)
@@ -99,13 +84,14 @@ def load(settings_file: Path | None) -> Loaded:
         mappings=mappings,
         meters=meters,
         external_logins=settings.accounts.external_logins,
-        host=settings.site.host or socket.getfqdn(),
+        host=settings.site.host or _own_name(),
     )
-    reading.problems += crosscheck(site, settings, found, reading.origins)
+    reading.problems += crosscheck(site, settings, found, reading.place)
+    follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,
         site,
-        in_order(reading.problems),
+        in_order(problem for problem in reading.problems if problem.code not in follows),
         folder,
         reading.origins,
         reading.not_read,
@@ -113,109 +99,16 @@ def load(settings_file: Path | None) -> Loaded:
     )
 
 
-# --- TOML
-
-
-def _read_settings(reading: _Reading, main: Path) -> None:
-    more = sorted((main.parent / "conf.d").glob("*")) if (main.parent / "conf.d").is_dir() else []
-    for path in [main, *more]:
-        name = reading.folder.name(path)
-        if path != main and path.suffix != ".toml":
-            reading.not_read += 1
-            says = f"{name} is not read: only *.toml files are"
-            remedy = f"rename it to {path.stem}.toml, or move it away"
-            reading.problems.append(Problem("SW130", says, None, more=(remedy,), severity=Severity.WARNING))
-            continue
-        try:
-            text = reading.folder.read(path, "TOML")
-        except Unreadable as error:
-            reading.problems.append(unreadable_problem(name, error, Place(name)))
-            continue
-        file = read_toml(name, text)
-        reading.problems += file.problems
-        reading.files.append(file)
-        _without_errors(reading, file)
-
-
-def _without_errors(reading: _Reading, file: TomlFile) -> None:
-    """Note all wrong settings of one file and take them out of its values."""
-    try:
-        Settings.model_validate(file.values)
-    except ValidationError as invalid:
-        for error in invalid.errors(include_url=False):
-            reading.problems.append(to_problem(error, file))
-            _remove(file.values, tuple(error["loc"]))
-
-
-def _remove(values: Any, path: KeyPath) -> None:  # noqa: ANN401 - TOML values of any shape
-    """Take out what stands at the path.
-
-    Of a list its item becomes None, so that the others keep their numbers.
-    """
-    for part in path[:-1]:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return
-    if isinstance(values, dict):
-        values.pop(path[-1], None)
-    elif isinstance(values, list) and isinstance(path[-1], int) and path[-1] < len(values):
-        values[path[-1]] = None
-
-
-def _merged(reading: _Reading) -> Settings:
-    """All files as one, a later one over an earlier one, channels one after the other."""
-    values: dict[str, Any] = {}
-    channels: list[object] = []
-    for file in reading.files:
-        own = file.values.pop("channel", [])
-        for number, channel in enumerate(own if isinstance(own, list) else []):
-            if isinstance(channel, dict) and "name" in channel:
-                _note_origins(reading, file, ("channel", number), ("channel", len(channels)))
-                channels.append(_cleaned(channel))
-        _merge(reading, file, values, file.values, ())
-    values = _cleaned(values)
-    if channels:
-        values["channel"] = channels
-    try:
-        return Settings.model_validate(values)
-    except ValidationError:  # what is left of a list whose wrong item was taken out
-        return Settings()
-
-
-def _cleaned(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return {name: _cleaned(inner) for name, inner in value.items()}
-    return [_cleaned(inner) for inner in value if inner is not None] if isinstance(value, list) else value
-
-
-def _merge(
-    reading: _Reading, file: TomlFile, into: dict[str, Any], values: Mapping[str, Any], path: KeyPath
-) -> None:
-    for name, value in values.items():
-        here = (*path, name)
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
-            _merge(reading, file, into[name], value, here)
-            continue
-        if name in into:
-            earlier = reading.origins.get(here)
-            says = f'"{name}" is set in two files; this one counts'
-            place, remedy = file.place(here, key=True), f"the other stands in {earlier}"
-            reading.problems.append(Problem("SW131", says, place, remedy, severity=Severity.WARNING))
-        into[name] = value
-        _note_origins(reading, file, here, here)
-
-
-def _note_origins(reading: _Reading, file: TomlFile, here: KeyPath, there: KeyPath) -> None:
-    for path, place in [*file.keys.items(), *file.places.items()]:
-        if path[: len(here)] == here:
-            reading.origins[(*there, *path[len(here) :])] = place
+def _own_name() -> str:
+    """The name of this machine; the resolver is asked only where the short name is all there is."""
+    name = socket.gethostname()
+    return name if "." in name else socket.getfqdn()
 
 
 # --- MeterMaid options, mapping tables, Sieve filters
 
 
-def _text_of(reading: _Reading, spec: str, path: KeyPath, kind: str) -> tuple[str, str] | None:
+def _text_of(reading: Reading, spec: str, path: KeyPath, kind: str) -> tuple[str, str] | None:
     """Name and text of a file that a setting names, or that is read if it exists."""
     try:
         file = reading.folder.resolve(spec)
@@ -223,12 +116,12 @@ def _text_of(reading: _Reading, spec: str, path: KeyPath, kind: str) -> tuple[st
             return None
         return reading.folder.name(file), reading.folder.read(file, kind)
     except Unreadable as error:
-        place = reading.origins.get(path)
-        reading.problems.append(unreadable_problem(spec, error, place))
+        reading.unread.add(kind)
+        reading.problems.append(unreadable_problem(spec, error, reading.origins.get(path)))
         return None
 
 
-def _meters(reading: _Reading, settings: Settings) -> dict[str, TableOptions]:
+def _meters(reading: Reading, settings: Settings) -> dict[str, TableOptions]:
     found = _text_of(reading, settings.metermaid.file, ("metermaid", "file"), "option")
     if found is None:
         return {}
@@ -237,7 +130,7 @@ def _meters(reading: _Reading, settings: Settings) -> dict[str, TableOptions]:
     return tables
 
 
-def _mappings(reading: _Reading, settings: Settings) -> MappingFile:
+def _mappings(reading: Reading, settings: Settings) -> MappingFile:
     found = _text_of(reading, settings.mapping.file, ("mapping", "file"), "mapping")
     if found is None:
         return MappingFile()
@@ -256,7 +149,7 @@ def _mappings(reading: _Reading, settings: Settings) -> MappingFile:
 class _Scripts:
     """Sieve filters, each file compiled once however many channels name it."""
 
-    def __init__(self, reading: _Reading, mappings: Mappings, *, paranoia: bool) -> None:
+    def __init__(self, reading: Reading, mappings: Mappings, *, paranoia: bool) -> None:
         self.reading = reading
         calls = MappingCalls(mappings, paranoia)
         self.language = Language((*CAPABILITIES, *ADMINISTRATOR), calls, dialect=True)
@@ -269,7 +162,8 @@ class _Scripts:
             return None
         name, text = found
         if name not in self.compiled:
-            self.compiled[name], problems = compile_script(name, text, self.language)
+            script, problems = compile_script(name, text, self.language)
+            self.compiled[name] = None if has_errors(problems) else script
             reading.problems += problems
         return self.compiled[name]
 
@@ -277,7 +171,7 @@ class _Scripts:
 # --- channels
 
 
-def _channels(reading: _Reading, settings: Settings, scripts: _Scripts) -> tuple[Channel, ...]:
+def _channels(reading: Reading, settings: Settings, scripts: _Scripts) -> tuple[Channel, ...]:
     shipped = {str(values["name"]): ChannelSettings.model_validate(values) for values in SHIPPED_CHANNELS}
     first: list[Channel] = []
     seen: dict[str, int] = {}
@@ -286,7 +180,8 @@ def _channels(reading: _Reading, settings: Settings, scripts: _Scripts) -> tuple
         path: KeyPath = ("channel", number)
         if own.name in seen:
             remedy = "give each its own name; the first one counts"
-            reading.error("SW107", f'there are two channels "{own.name}"', (*path, "name"), remedy)
+            says, place = f'there are two channels "{own.name}"', reading.place((*path, "name"))
+            reading.problems.append(Problem("SW107", says, place, remedy))
             continue
         seen[own.name] = number
         base = shipped.get(own.name)
@@ -304,7 +199,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
     destinations = []
     for recipients, spec in (own.destinationfilter or {}).items():
         if script := scripts.get(spec, (*path, "destinationfilter", recipients)):
-            destinations.append(DestinationFilter(recipients.lower(), script))
+            destinations.append(DestinationFilter(recipients_meant(recipients), script))
     return Channel(
         own.name,
         login=own.login,

@@ -17,6 +17,8 @@ class NotTaken(SendwardenError):
 
 async def hand_over(smtp: str, recipient: str, message: bytes) -> None:
     """Give one message to the server at ``host:port`` or ``unix:/path``. Raises `NotTaken`."""
+    if not recipient or not recipient.isprintable():  # a line end in it would be a command of its own
+        raise NotTaken(f"{recipient!a} is no address", final=True)
     host, _, port = smtp.rpartition(":")
     to_path = smtp.startswith("unix:")
     client = aiosmtplib.SMTP(
@@ -36,3 +38,5 @@ async def hand_over(smtp: str, recipient: str, message: bytes) -> None:
         raise NotTaken(str(answer), final=answer.code >= 500) from answer  # noqa: PLR2004 - RFC 5321 4.2.1
     except (aiosmtplib.SMTPException, OSError) as error:
         raise NotTaken(str(error), final=False) from error
+    except ValueError as error:  # an address that cannot be said in SMTP, or not to this server
+        raise NotTaken(str(error), final=True) from error

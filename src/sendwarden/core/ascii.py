@@ -21,7 +21,10 @@ def printable(text: str) -> str:
 
 def _escaped(letter: str) -> str:
     code = ord(letter)
-    return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"
+    if code <= _LAST_BYTE:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= _LAST_OF_FOUR_DIGITS else f"\\U{code:08x}"
 
 
 _LAST_BYTE = 0xFF
+_LAST_OF_FOUR_DIGITS = 0xFFFF

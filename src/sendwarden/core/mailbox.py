@@ -5,12 +5,16 @@ Groups, comments, quoted names, folded lines, source routes and blanks round the
 Encoded words are left alone: they may stand in display names only.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _BLANKS = frozenset(" \t\r\n")
 _SPECIALS = frozenset('()<>[]:;@\\,."')
 _ATOM_BREAKS = _SPECIALS | _BLANKS
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_LINE_ENDS = re.compile(r"[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,18 @@ def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
     """All mailboxes of a field's value, in order; groups are opened. Never raises."""
     found = []
     entry: list[_Token] = []
-    angle = 0
+    angle = route = False
     for token in _tokens(text):
-        if token.kind == "<":
-            angle += 1
-        elif token.kind == ">":
-            angle -= 1
-        if token.kind in (",", ";") and angle <= 0:
+        if token.kind in ("<", ">"):
+            angle, route = token.kind == "<", False
+        elif token.kind == "@" and entry and entry[-1].kind == "<":
+            route = True
+        elif token.kind == ":":
+            route = False
+        if token.kind == ";" or (token.kind == "," and not route):  # a bracket without its end hides nothing
             found.append(entry)
-            entry, angle = [], 0
-        elif token.kind == ":" and angle <= 0:
+            entry, angle, route = [], False, False
+        elif token.kind == ":" and not angle:
             entry = []  # what stood before was the name of a group
         else:
             entry.append(token)
@@ -63,12 +69,16 @@ def _tokens(text: str) -> Iterator[_Token]:
         if letter in _BLANKS:
             at, gap = at + 1, True
             continue
+        inside = slice(0, 0)  # of quotes and parentheses, which may lack their end
         if letter == "(":
-            end, kind = _comment_end(text, at), "comment"
+            end, inside = _comment(text, at)
+            kind = "comment"
         elif letter == '"':
-            end, kind = _quoted_end(text, at + 1, '"'), "quoted"
+            end, inside = _quoted(text, at, '"')
+            kind = "quoted"
         elif letter == "[":
-            end, kind = _quoted_end(text, at + 1, "]"), "literal"
+            end, inside = _quoted(text, at, "]")
+            kind = "literal" if inside.stop < end else "["
         elif letter in _SPECIALS:
             end, kind = at + 1, letter
         else:
@@ -76,18 +86,21 @@ def _tokens(text: str) -> Iterator[_Token]:
             while end < len(text) and text[end] not in _ATOM_BREAKS:
                 end += 1
         raw = text[at:end]
-        yield _Token(kind, raw, _value(kind, raw), gap)
+        value = _unquoted(text[inside]) if kind in ("quoted", "comment") else raw
+        yield _Token(kind, raw, value, gap)
         at, gap = end, False
 
 
-def _quoted_end(text: str, at: int, closing: str) -> int:
+def _quoted(text: str, start: int, closing: str) -> tuple[int, slice]:
+    """Where a quoted text ends, and what of it stands inside."""
+    at = start + 1
     while at < len(text) and text[at] != closing:
         at += 2 if text[at] == "\\" else 1
-    return min(at + 1, len(text))
+    return min(at + 1, len(text)), slice(start + 1, at)
 
 
-def _comment_end(text: str, at: int) -> int:
-    depth = 0
+def _comment(text: str, start: int) -> tuple[int, slice]:
+    at, depth = start, 0
     while at < len(text):
         if text[at] == "\\":
             at += 1
@@ -96,20 +109,13 @@ def _comment_end(text: str, at: int) -> int:
         elif text[at] == ")":
             depth -= 1
             if not depth:
-                return at + 1
+                return at + 1, slice(start + 1, at)
         at += 1
-    return len(text)
+    return len(text), slice(start + 1, len(text))
 
 
-def _value(kind: str, raw: str) -> str:
-    if kind not in ("quoted", "comment"):
-        return raw
-    inner, value, at = raw[1:-1], [], 0
-    while at < len(inner):
-        at += inner[at] == "\\" and at + 1 < len(inner)
-        value.append(inner[at])
-        at += 1
-    return "".join(value).replace("\r\n", "")
+def _unquoted(text: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", _LINE_ENDS.sub("", text))
 
 
 def _mailbox(tokens: list[_Token]) -> Mailbox | None:
@@ -144,17 +150,26 @@ def _addr_spec(tokens: list[_Token]) -> tuple[str | None, str | None]:
     if kinds.count("@") != 1:
         return None, None
     at = kinds.index("@")
-    local = _dotted(tokens[:at], ("atom", "quoted"))
-    domain = _dotted(tokens[at + 1 :], ("atom", "literal"))
+    local, domain = _local(tokens[:at]), _domain(tokens[at + 1 :])
     return (local, domain) if local is not None and domain is not None else (None, None)
 
 
-def _dotted(tokens: list[_Token], kinds: tuple[str, ...]) -> str | None:
-    """Words of these kinds with one dot between each two, as one text; or None."""
-    for number, token in enumerate(tokens):
-        if token.kind not in (kinds if number % 2 == 0 else (".",)):
-            return None
-    return "".join(token.value for token in tokens) if len(tokens) % 2 else None
+def _local(tokens: list[_Token]) -> str | None:
+    """Words and dots, never two words without a dot. Some providers gave out names with dots at any place."""
+    kinds = ["word" if token.kind in ("atom", "quoted") else token.kind for token in tokens]
+    if not {"word"} <= set(kinds) <= {"word", "."} or ("word", "word") in pairwise(kinds):
+        return None
+    return "".join(token.value for token in tokens)
+
+
+def _domain(tokens: list[_Token]) -> str | None:
+    """Atoms with one dot between each two, or a literal."""
+    kinds = [token.kind for token in tokens]
+    if kinds != ["literal"] and (
+        len(kinds) % 2 == 0 or kinds != ["atom", *[".", "atom"] * (len(kinds) // 2)]
+    ):
+        return None
+    return "".join(token.value for token in tokens)
 
 
 def _made(tokens: list[_Token], local: str | None, domain: str | None, display: str) -> Mailbox:

@@ -6,6 +6,7 @@ no more connections, answer what was asked, write the last batch, end.
 """
 
 import asyncio
+import errno
 import random
 import secrets
 import signal
@@ -16,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from sendwarden.config.load import Loaded, load
-from sendwarden.core.errors import StoreDown
+from sendwarden.core.errors import SendwardenError
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
 from sendwarden.daemon.process import lock, most_connections, raise_descriptor_limit
-from sendwarden.daemon.systemd import notify, watchdog_interval_s
+from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.conclude import Conclusions
@@ -41,6 +42,10 @@ DAY_S = 86_400.0
 TRACEBACK_LETTERS = 4000
 
 
+class Broken(SendwardenError):
+    """Background work ended by a bug; a new start may help."""
+
+
 class Daemon:
     """One running Sendwarden. ``configuration`` must be usable."""
 
@@ -54,70 +59,90 @@ class Daemon:
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
         self._listeners = Listeners()
         self._stop = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._reload_wanted = asyncio.Event()
+        self._broken = ""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._judge: Judge
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until told to stop; ``ready`` is called once sockets are open.
 
-        Raises `StoreDown`, `CannotListen` or `AlreadyRunning` where it cannot start, with what to do.
+        Raises `StoreDown`, `CannotListen`, `AlreadyRunning` or `NoStateFolder` where it cannot start, with
+        what to do; `StoreDown` or `Broken` where the end was no good one.
         """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unexpected)
+        for number, handler in (
+            (signal.SIGTERM, self._stop.set),
+            (signal.SIGINT, self._stop.set),
+            (signal.SIGHUP, self._reload_wanted.set),
+        ):
+            loop.add_signal_handler(number, handler)
         with lock(self._state):
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
-            self._gate = self._new_gate(loop)
-            self._use(self._configuration)
-            settings = self._configuration.settings
-            rate = RateOfNotices(settings.notify.per_account, settings.notify.in_all)
-            self._outbox = Outbox(settings.notify.smtp, rate, self._journal, self._clock, self._log)
-            self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
+            self._put_together(loop)
             try:
                 await self._open_listeners(self._configuration)
             except CannotListen:
                 await self._journal.close()
                 raise
-            for work in (self._log.run(), self._tick(), self._load(), self._tidy()):
+            for work in (self._log.run(), self._tick(), self._load(), self._tidy(), self._reloads()):
                 self._start(work)
             writer = self._start(self._journal.run())
             for stored in waiting:
                 self._outbox.post_again(stored)
-            for number, handler in (
-                (signal.SIGTERM, self._stop.set),
-                (signal.SIGINT, self._stop.set),
-                (signal.SIGHUP, self._reload_soon),
-            ):
-                loop.add_signal_handler(number, handler)
-            self._log.event("started", {"mode": settings.mode, "listening": self._listeners.names})
+            self._log.event(
+                "started", {"mode": self._configuration.settings.mode, "listening": self._listeners.names}
+            )
             ready()
             notify("READY=1")
             await self._stop.wait()
             await self._end(writer)
+            if self._broken:
+                raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
 
-    def _new_gate(self, loop: asyncio.AbstractEventLoop) -> Gate:
-        settings = self._configuration.settings
-        most = most_connections(settings.listen.connections, raise_descriptor_limit())
-        return Gate(most, loop.time, self._configuration.allowed)
+    def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._gate = Gate(1, loop.time)
+        notices = self._configuration.settings.notify
+        rate = RateOfNotices(notices.per_account, notices.in_all)
+        self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
+        self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
+        self._use(self._configuration)
 
     def _use(self, configuration: Loaded) -> None:
         chance = random.SystemRandom()
         outside = Outside(self._clock, self._journal.references, self._log, lambda: 100 * chance.random())
         self._configuration = configuration
+        notices = configuration.settings.notify
+        self._outbox.smtp = notices.smtp
+        self._outbox.rate.per_account, self._outbox.rate.in_all = notices.per_account, notices.in_all
+        self._gate.allowed = configuration.allowed
+        most = configuration.settings.listen.connections
+        self._gate.most = most_connections(most, raise_descriptor_limit())
         self._judge = Judge(configuration.site, self._meters, outside)
 
     # --- sockets
 
     async def _open_listeners(self, configuration: Loaded) -> None:
-        """Open what the settings name and is not open yet, then close what they no longer name."""
+        """Open what the settings name and is not open yet, then close what they no longer name.
+
+        Raises `CannotListen`; then all is as it was.
+        """
         listen = configuration.settings.listen
         wanted: dict[str, Callable[[str], Connection]] = {
             **dict.fromkeys(listen.policy, self._policy),
             **dict.fromkeys(listen.milter, self._milter),
         }
-        for name, factory in wanted.items():
-            if name not in self._listeners.names:
-                await self._listeners.open(name, factory)
-        for name in set(self._listeners.names) - set(wanted):
+        before = self._listeners.names
+        try:
+            for name, factory in wanted.items():
+                if name not in before:
+                    await self._listeners.open(name, factory)
+        except CannotListen:
+            for name in set(self._listeners.names) - set(before):
+                self._listeners.close(name)
+            raise
+        for name in set(before) - set(wanted):
             self._listeners.close(name)
 
     def _policy(self, listener: str) -> Connection:
@@ -134,13 +159,15 @@ class Daemon:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(self._ended)
-        self._tasks.append(task)
+        self._tasks.add(task)
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Background work never ends with an exception; if it does, we are no longer sound, and stop."""
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._log.warning("bug", _shown(error))
+            self._broken = _shown(error)
+            self._log.warning("bug", self._broken)
             self._stop.set()
 
     async def _tick(self) -> None:
@@ -158,10 +185,7 @@ class Daemon:
             await asyncio.sleep(TICK_S)
 
     async def _load(self) -> None:
-        try:
-            await self._journal.load_meters()
-        except StoreDown as error:
-            self._log.warning("store-failed", f"stored counts were not read: {error}")
+        await self._journal.load_meters()
 
     async def _tidy(self) -> None:
         """Once a day: forget decisions older than the settings say."""
@@ -171,36 +195,43 @@ class Daemon:
 
     # --- reload and end
 
-    def _reload_soon(self) -> None:
-        self._start(self._reload())
+    async def _reloads(self) -> None:
+        """One after another; of many SIGHUPs that come meanwhile, one more is enough."""
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            notify_reloading()
+            try:
+                await self._reload()
+            except Exception as error:  # noqa: BLE001 - a bug; what works goes on working
+                self._log.warning("bug", _shown(error))
+                self._log.warning("configuration-kept", "because of an error of ours")
+            notify("READY=1")
 
     async def _reload(self) -> None:
-        notify("RELOADING=1")
         fresh = await asyncio.to_thread(load, self._settings_file)
         if not fresh.usable:
             for problem in fresh.problems[:20]:
                 self._log.warning("configuration-kept", f"{problem.code} {problem.place}: {problem.sentence}")
-            notify("READY=1")
             return
         try:
-            self._gate.allowed = fresh.allowed
             await self._open_listeners(fresh)
         except CannotListen as error:
             self._log.warning("configuration-kept", str(error))
-            notify("READY=1")
             return
+        if fresh.settings.state != self._configuration.settings.state:
+            self._log.warning("restart-needed", "state = names another folder: it is used after a restart")
         for name in self._meters.reconfigure(fresh.site.meters):
             self._log.warning("meter-anew", name)
         self._use(fresh)
         self._log.event("reloaded", {"mode": fresh.settings.mode, "listening": self._listeners.names})
-        notify("READY=1")
 
     async def _end(self, writer: asyncio.Task[None]) -> None:
         """The store goes last: what was answered while draining is still written."""
         notify("STOPPING=1")
         await self._listeners.drain()
         await self._outbox.close()
-        others = [task for task in self._tasks if task is not writer]
+        others = self._tasks - {writer}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -214,6 +245,10 @@ class Daemon:
     def _unexpected(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Asyncio's own reports: once a minute for each kind, with a count, however many there are."""
         error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            # asyncio before 3.14 reports it a thousand times a second; a traceback each would be a load.
+            self._log.warning("no-descriptors", str(error.strerror))
+            return
         about = _shown(error) if isinstance(error, BaseException) else str(context.get("message", ""))
         self._log.warning("unexpected", about)
 

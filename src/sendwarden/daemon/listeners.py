@@ -1,6 +1,8 @@
 """Our sockets: opened, exchanged on a reload without losing a connection, and drained at the end."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,8 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.service.connection import Connection
 
 BACKLOG = 1024
-UNIX_MODE = 0o660
+# A unix socket may be connected to by its owner and group: mode 0660.
+UNIX_UMASK = 0o117
 # How long connections may take to end by themselves when the daemon stops.
 DRAIN_S = 4.0
 DRAIN_STEP_S = 0.05
@@ -25,6 +28,7 @@ class Listeners:
 
     def __init__(self) -> None:
         self._servers: dict[str, asyncio.Server] = {}
+        self._paths: dict[str, tuple[Path, int]] = {}  # of unix sockets, with the inode
         self._connections: WeakSet[Connection] = WeakSet()
 
     @property
@@ -42,9 +46,9 @@ class Listeners:
 
         try:
             if name.startswith("unix:"):
-                path = _place_for_socket(name.removeprefix("unix:"))
-                server = await loop.create_unix_server(made, str(path), backlog=BACKLOG)
-                path.chmod(UNIX_MODE)
+                path = Path(name.removeprefix("unix:"))
+                server = await loop.create_unix_server(made, sock=_bound(path), backlog=BACKLOG)
+                self._paths[name] = path, _inode(path)
             else:
                 host, _, port = name.rpartition(":")
                 server = await loop.create_server(made, host.strip("[]"), int(port), backlog=BACKLOG)
@@ -55,8 +59,14 @@ class Listeners:
     def close(self, name: str) -> None:
         """Take no more connections at ``name``; those that are open stay."""
         self._servers.pop(name).close()
-        if name.startswith("unix:"):
-            Path(name.removeprefix("unix:")).unlink(missing_ok=True)
+        if name not in self._paths:
+            return
+        path, inode = self._paths.pop(name)
+        try:
+            if _inode(path) == inode:  # else another program has taken the place
+                path.unlink()
+        except OSError:
+            pass
 
     async def drain(self) -> None:
         """Close all sockets; give open connections a moment to end by themselves, then close them too."""
@@ -71,19 +81,40 @@ class Listeners:
             await asyncio.sleep(DRAIN_STEP_S)
 
 
-def _place_for_socket(name: str) -> Path:
-    """The path, its folder made, a socket left by a daemon that was killed removed.
+def _bound(path: Path) -> socket.socket:
+    """A unix socket at ``path``, its folder made, one left by a daemon that was killed removed.
 
-    One that somebody answers stays, and opening it fails.
+    One that somebody answers stays. asyncio's own way would take its place without asking.
     """
-    path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_socket():
-        return path
+    if path.is_socket():
+        if _answered(path):
+            raise OSError(errno.EADDRINUSE, "another program answers there")
+        path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    before = os.umask(UNIX_UMASK)
+    try:
+        bound.bind(str(path))
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.umask(before)
+    return bound
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
+def _answered(path: Path) -> bool:
+    """Does anybody listen there? One too busy to take us, or that we may not ask, does."""
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(1)
+        probe.settimeout(0)
         try:
             probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
         except OSError:
-            path.unlink(missing_ok=True)
-    return path
+            pass
+    return True

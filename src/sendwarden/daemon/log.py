@@ -1,14 +1,19 @@
-"""The event log: one JSON object a line, in a file of its own, written in the background.
+"""The event log: one JSON object a line, in a file of its own; warnings on standard error as well.
 
-A line costs the mail path an append to a list. What cannot be written (disk full) is dropped and counted; it
-never holds mail up. The file is opened anew when it was moved away, so that logrotate needs no signal.
+A line costs the mail path an append to a list. Threads write what has come together, one for the file and one
+for standard error, so that neither a hanging disk nor a reader that does not read holds anything up. What
+cannot be written waits, up to `PENDING_LINES`; what is lost beyond that is counted and told. The file is
+opened anew when it was moved away, so that logrotate needs no signal.
+
+A warning is told once a minute with its count. Of one kind only so many different ones are told, since what
+they are about may come from a hostile peer; the others are counted together.
 """
 
 import asyncio
-import os
 import sys
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from sendwarden.core.ascii import printable
+from sendwarden.daemon.linefile import LineFile
 
 if TYPE_CHECKING:
     from sendwarden.service.ports import Clock
@@ -23,95 +29,175 @@ if TYPE_CHECKING:
 FLUSH_INTERVAL_S = 0.1
 # How often the same warning is told.
 WARNING_INTERVAL_S = 60.0
-# Lines kept while the file cannot be written.
+# Different warnings of one kind that are told in that time, each with its own count.
+DIFFERENT_WARNINGS = 20
+OTHERS = "others like these"
+# Lines kept while they cannot be written.
 PENDING_LINES = 10_000
-# Different warnings remembered for their counts; more than that in one interval are told without.
-WARNINGS = 1_000
+# How long the end of the process waits for the last lines.
+LAST_LINES_S = 1.0
 
 
 class FileEventLog:
-    """`EventLog` over a file, and warnings on standard error as well."""
+    """`EventLog` over a file and standard error. `run` it as a task; `flush` it at the end."""
 
     def __init__(self, path: Path, clock: "Clock") -> None:
         self._path = path
         self._clock = clock
+        self._file = LineFile(path)
         self._lines: list[str] = []
-        self._dropped = 0
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._told_at: dict[tuple[str, str], float] = {}
-        self._file: Any = None
+        self._rest = b""  # of lines that were written in part
+        self._failure = ""
+        self._lost = 0
+        self._screen: list[str] = []
+        self._warnings: dict[str, _Warnings] = {}
+        self._writing = _Background()
+        self._showing = _Background()
         self._logger = structlog.wrap_logger(
             self,
             processors=[self._stamped, structlog.processors.JSONRenderer(sort_keys=False)],
             wrapper_class=structlog.BoundLogger,  # hands every method on to us
         )
 
+    # --- taking
+
     def msg(self, line: str) -> None:
         """Take one rendered line; called by structlog."""
         if len(self._lines) < PENDING_LINES:
             self._lines.append(line)
         else:
-            self._dropped += 1
+            self._lost += 1
 
     def event(self, kind: str, fields: Mapping[str, object]) -> None:
         self._logger.msg(kind, **fields)
 
     def warning(self, warning: str, about: str) -> None:
-        key = (warning, about)
-        now = self._clock.now()
-        if len(self._told_at) > WARNINGS:
-            self._told_at.clear()
-            self._counts.clear()
-        if now - self._told_at.get(key, -WARNING_INTERVAL_S) < WARNING_INTERVAL_S:
-            self._counts[key] += 1
-            return
-        self._tell(key, now, 1 + self._counts.pop(key, 0))
+        of_kind = self._warnings.setdefault(warning, _Warnings())
+        if times := of_kind.come(about, self._clock.now()):
+            self._tell(warning, about, times)
 
-    def _tell(self, key: tuple[str, str], now: float, times: int) -> None:
-        self._told_at[key] = now
-        warning, about = key
+    def _tell(self, warning: str, about: str, times: int) -> None:
         self._logger.msg("warning", warning=warning, about=about, times=times)
         repeated = f" ({times} times)" if times > 1 else ""
         lines = f"warning {warning}: {about}{repeated}".split("\n")
-        sys.stderr.write("\n    ".join(map(printable, lines)) + "\n")
-        sys.stderr.flush()
+        if len(self._screen) < PENDING_LINES:
+            self._screen.append("\n    ".join(map(printable, lines)) + "\n")
 
     def _stamped(self, _logger: object, _name: str, event: Any) -> Any:  # noqa: ANN401 - structlog's types
         stamp = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
         return {"at": stamp, "event": event.pop("event"), **event}
 
+    # --- writing
+
     async def run(self) -> None:
-        """Write lines until cancelled."""
+        """Have lines written until cancelled."""
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
-            self._tell_counts()
-            self.flush()
-
-    def _tell_counts(self) -> None:
-        now = self._clock.now()
-        for key in [key for key in self._counts if now - self._told_at.get(key, 0) >= WARNING_INTERVAL_S]:
-            self._tell(key, now, self._counts.pop(key))
+            self.tell_counts()
+            self._start_writing()
 
     def flush(self) -> None:
-        if not self._lines:
-            return
-        lines, self._lines = self._lines, []
-        data = ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
-        try:
-            self._reopened().write(data)
-        except OSError as error:
-            self._dropped += len(lines)
-            self._file = None
-            self.warning("log-failed", f"{self._path}: {error.strerror}")
+        """Have everything written now, as far as that can be done within `LAST_LINES_S`."""
+        for _ in range(2):  # what is being written already, then the rest
+            self._start_writing()
+            self._writing.wait(LAST_LINES_S)
+            self._showing.wait(LAST_LINES_S)
+        self._tell_failure()
 
-    def _reopened(self) -> Any:  # noqa: ANN401 - a raw file
-        if self._file is not None:
-            try:
-                if os.fstat(self._file.fileno()).st_ino == self._path.stat().st_ino:
-                    return self._file
-            except OSError:
-                pass
-            self._file.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab", buffering=0)
-        return self._file
+    def tell_counts(self) -> None:
+        now = self._clock.now()
+        for warning, of_kind in self._warnings.items():
+            for about, times in of_kind.due(now):
+                self._tell(warning, about, times)
+
+    def _start_writing(self) -> None:
+        if self._screen and not self._showing.busy:
+            texts, self._screen = self._screen, []
+            self._showing.start(lambda: _show("".join(texts)))
+        if self._writing.busy:
+            return
+        self._tell_failure()
+        if self._lost and not self._rest and len(self._lines) < PENDING_LINES:
+            lost, self._lost = self._lost, 0
+            self._logger.msg("lines-lost", count=lost)
+        if self._rest:
+            self._writing.start(lambda: self._write(self._rest))
+        elif self._lines:
+            lines, self._lines = self._lines, []
+            self._writing.start(lambda: self._write(_encoded(lines)))
+
+    def _write(self, data: bytes) -> None:
+        """In the thread."""
+        try:
+            self._rest, self._failure = data[self._file.append(data) :], ""
+        except OSError as error:
+            self._rest, self._failure = data, str(error.strerror)
+
+    def _tell_failure(self) -> None:
+        if self._failure:
+            self.warning("log-failed", f"{self._path}: {self._failure}")
+            self._failure = ""
+
+
+class _Warnings:
+    """The warnings of one kind in the last minute."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[str, float] = {}
+        self._counts: Counter[str] = Counter()
+
+    def come(self, about: str, now: float) -> int:
+        """One more; how many to tell of now, or 0."""
+        told_at = self._told_at.get(about)
+        if told_at is None and len(self._told_at) >= DIFFERENT_WARNINGS:
+            self._told_at.setdefault(OTHERS, now)
+            about, told_at = OTHERS, now
+        if told_at is not None and now - told_at < WARNING_INTERVAL_S:
+            self._counts[about] += 1
+            return 0
+        self._told_at[about] = now
+        return 1 + self._counts.pop(about, 0)
+
+    def due(self, now: float) -> list[tuple[str, int]]:
+        """Those that came again since they were told a minute ago; the others are forgotten."""
+        due = []
+        for about, told_at in list(self._told_at.items()):
+            if now - told_at < WARNING_INTERVAL_S:
+                continue
+            if times := self._counts.pop(about, 0):
+                self._told_at[about] = now
+                due.append((about, times))
+            else:
+                del self._told_at[about]
+        return due
+
+
+class _Background:
+    """One piece of work at a time, in a thread that nobody waits for: not even the end of the process."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+
+def _encoded(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody reads it, its disk is full, or it is closed; the file has it
+        pass

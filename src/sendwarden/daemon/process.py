@@ -3,8 +3,8 @@
 import fcntl
 import os
 import resource
+from io import FileIO
 from pathlib import Path
-from typing import TextIO
 
 from sendwarden.core.errors import SendwardenError
 
@@ -16,6 +16,10 @@ WANTED_DESCRIPTORS = 65_536
 
 class AlreadyRunning(SendwardenError):
     """Another process uses the same state."""
+
+
+class NoStateFolder(SendwardenError):
+    """The folder of the state cannot be made or written to."""
 
 
 def raise_descriptor_limit() -> int:
@@ -34,19 +38,30 @@ def most_connections(configured: int | None, descriptors: int) -> int:
     return min(configured, possible) if configured else possible
 
 
-def lock(folder: Path) -> TextIO:
-    """Lock a state folder for this process. Keep what is returned open. Raises `AlreadyRunning`."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+def lock(folder: Path) -> FileIO:
+    """Lock a state folder for this process. Keep what is returned open.
+
+    Raises `AlreadyRunning` or `NoStateFolder`, with what to do.
+    """
     path = folder / "lock"
-    handle = path.open("a+", encoding="ascii")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        handle = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise NoStateFolder(
+            f"{error.filename or path}: {error.strerror}; the state is kept in {folder}"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.seek(0)
-        pid = handle.read().strip() or "unknown"
+        pid = handle.read(20).decode("ascii", "replace").strip() or "unknown"
         handle.close()
         raise AlreadyRunning(f"{folder} is in use by process {pid}: stop that one first") from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
+    try:
+        handle.truncate(0)
+        handle.write(f"{os.getpid()}\n".encode())
+    except OSError as error:
+        handle.close()
+        raise NoStateFolder(f"{path}: {error.strerror}; nothing can be kept in {folder}") from error
     return handle

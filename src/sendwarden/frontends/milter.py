@@ -27,6 +27,8 @@ from sendwarden.wire.milter.commands import (
     Body,
     Command,
     Connect,
+    Data,
+    EndOfHeaders,
     EndOfMessage,
     Header,
     Helo,
@@ -35,6 +37,7 @@ from sendwarden.wire.milter.commands import (
     Quit,
     QuitNewConnection,
     Rcpt,
+    Unknown,
 )
 from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import (
@@ -71,11 +74,18 @@ ANSWERED: dict[type[Command], Step] = {
     Helo: Step.NR_HELO,
     Mail: Step.NR_MAIL,
     Rcpt: Step.NR_RCPT,
+    Data: Step.NR_DATA,
     Header: Step.NR_HEADER,
+    EndOfHeaders: Step.NR_END_OF_HEADERS,
     Body: Step.NR_BODY,
+    Unknown: Step.NR_UNKNOWN,
 }
 # Most of a body that is kept for filters, in bytes.
 BODY_BYTES = 1024 * 1024
+# Most of recipients and headers, in bytes; a mail server has its own limits far below. Each counts for what
+# it takes of our memory besides its letters.
+ENVELOPE_BYTES = 32 * 1024 * 1024
+ENTRY_BYTES = 200
 _HEADER_SIGNS = len(": \r\n")
 
 
@@ -100,6 +110,13 @@ class _Envelope:
     headers: list[tuple[str, str]]
     body: bytearray
     size_bytes: int = 0
+    kept_bytes: int = 0
+
+    def keep(self, *texts: str) -> None:
+        """Account for one more recipient or header. Raises `ProtocolError` when it is too much."""
+        self.kept_bytes += ENTRY_BYTES + sum(map(len, texts))
+        if self.kept_bytes > ENVELOPE_BYTES:
+            raise ProtocolError(f"recipients and headers of more than {ENVELOPE_BYTES} bytes")
 
 
 def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
@@ -231,9 +248,11 @@ class MilterConnection(Connection):
             return
         match part:
             case Header(name, value):
+                message.keep(name, value)
                 message.headers.append((name, value))
                 message.size_bytes += len(name) + len(value) + _HEADER_SIGNS
             case Rcpt(path):
+                message.keep(path)
                 message.paths.append(path)
             case Body(chunk):
                 self._add_body(chunk)

@@ -1,17 +1,22 @@
 """What all connections of mail servers share: entering by the gate, answers that wait, and the ways to end.
 
 An answer that must be written down first is awaited within the deadline while nothing more is read from the
-peer's requests; trouble of any kind closes the connection without an answer, so that the mail server's
-default decides.
+peer, nor is it while our answers are not taken. Trouble of any kind closes the connection without an answer,
+so that the mail server's default decides.
 """
 
 import asyncio
+import socket
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import cast
 
 from sendwarden.service.gate import DEADLINE_S, Gate
 from sendwarden.service.ports import EventLog
+
+# Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
+_DATA_AGE = struct.Struct("=52xI")
 
 
 class Connection(asyncio.Protocol, ABC):
@@ -25,6 +30,7 @@ class Connection(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport | None = None
         self._entered = False
         self._no_more = False
+        self._full = False  # the peer does not take our answers
 
     @abstractmethod
     def feed(self, data: bytes) -> None:
@@ -49,8 +55,8 @@ class Connection(asyncio.Protocol, ABC):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        peer = stream.get_extra_info("peername")
-        self._entered = self._gate.enter(peer[0] if isinstance(peer, tuple) and peer else "")
+        peer = stream.get_extra_info("peername")  # None: it has gone again, whoever it was
+        self._entered = peer is not None and self._gate.enter(peer[0] if isinstance(peer, tuple) else "")
         if self._entered:
             self._transport = stream
         else:
@@ -66,16 +72,42 @@ class Connection(asyncio.Protocol, ABC):
     def data_received(self, data: bytes) -> None:
         if self._transport is None:
             return
-        if self._gate.asleep():
+        if self._gate.asleep() and self._asked_long_ago():
             self.abort("asked while we were asleep")
             return
         self.feed(data)
         self.go_on()
 
+    def _asked_long_ago(self) -> bool:
+        """Did the kernel keep what arrives for longer than we may take? Where it cannot say, it may have."""
+        assert self._transport is not None
+        stream = self._transport.get_extra_info("socket")
+        try:
+            info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _DATA_AGE.size)
+        except (AttributeError, OSError):  # no socket at all, or a unix socket
+            return True
+        return bool(_DATA_AGE.unpack(info)[0] > 1000 * DEADLINE_S)
+
     def eof_received(self) -> bool:
         """The peer shut its side (Exim's readsocket does): what it asked is still answered, then we close."""
         self._no_more = True
         return self.answering is not None
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self._read_or_wait()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        if self._transport is None:
+            return
+        if self._full or self.answering is not None:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -97,22 +129,29 @@ class Connection(asyncio.Protocol, ABC):
     def answer_later(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
         """Await ``ending``, then send what ``reply`` gives and go on."""
         self.answering = asyncio.get_running_loop().create_task(self._concluded(ending, reply))
+        self._read_or_wait()
 
     async def _concluded(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                await ending
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    await ending
+            finally:
+                self.answering = None
             self.write(reply())
+            self.go_on()
         except TimeoutError:
             self.abort("no answer within the deadline")
-        except BaseException:  # a bug, or the daemon ends; it is passed on, and the peer's default decides
+        except asyncio.CancelledError:
+            self.abort("we end")
+            raise
+        except BaseException:  # a bug; it is passed on, and the peer's default decides
             self.abort("internal error")
             raise
-        finally:
-            self.answering = None
-        self.go_on()
-        if self._no_more and self.answering is None:
-            self.end()
+        if self.answering is None:
+            self._read_or_wait()
+            if self._no_more:
+                self.end()
 
     def drain(self, *, now: bool) -> None:
         """End if nobody waits for us, or ``now`` in any case."""

@@ -32,7 +32,7 @@ class Gate:
         self.turned_away = 0
         self._monotonic = monotonic
         self._ticked = monotonic()
-        self._woke = self._ticked - WAKING_S
+        self._woke = float("-inf")
 
     def enter(self, peer: str) -> bool:
         """One more connection; False: a stranger, or one too many: close it."""

@@ -125,7 +125,8 @@ class Judge:
             whole = Verdict.ACCEPT  # only the copies go on
         reasons = hearing.reasons()
         texts = [ruling.text for ruling in hearing.rulings.values() if ruling.text]
-        if texts and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
+        refused = any(ruling.verdict is Verdict.REFUSE for ruling in hearing.rulings.values())
+        if refused and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
             reasons.append(Reason("no-backscatter", {"verdict": channel.unauthenticated.value}))
         if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
             reasons.append(Reason("whole-message"))

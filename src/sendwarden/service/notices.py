@@ -6,22 +6,28 @@ that is the account by the identity rules, else to the login if that is an addre
 to nobody.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message as EmailPart
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from email.policy import SMTP
+from email.policy import compat32
 from email.utils import format_datetime
 
+from sendwarden.core.ascii import printable
 from sendwarden.core.decision import Decision, Message, Request
 from sendwarden.core.identity import IdentityRules, account_of, in_domains, split_address
 from sendwarden.core.texts import refusal_text
 
 # Headers of the refused message that are shown; the rest is nobody's business but the sender's own copy's.
 SHOWN_HEADERS = ("from", "to", "cc", "subject", "date", "message-id")
-HEADER_LETTERS = 998
+# Letters of one field of ours. RFC 5322 section 2.1.1 allows a line of 998 with the field's name.
+FIELD_LETTERS = 900
+# Fields are written as they are: to fold them again could change an address.
+_UNFOLDED = compat32.clone(linesep="\r\n", max_line_length=None)
+_COLUMNS = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,11 @@ def notice_recipient(request: Request, account: str, rules: IdentityRules, domai
 
 def refused_notice(message: Message, decision: Decision, recipient: str, host: str, now: float) -> Notice:
     """Tell ``recipient`` that ``decision.refused`` did not get it. ``host`` is the name we sign with."""
-    words = " ".join(refusal_text(decision).split())
+    words = refusal_text(decision)
     date = format_datetime(datetime.fromtimestamp(now, UTC))
     told = MIMEMultipart("report", report_type="delivery-status")
     told["From"] = f"Mail Delivery System <postmaster@{host}>"
-    told["To"] = _header_text(recipient)
+    told["To"] = field(recipient)
     told["Subject"] = "Some recipients did not get your message"
     told["Date"] = date
     told["Message-ID"] = f"<{decision.reference}.{int(now)}@{host}>"
@@ -58,21 +64,23 @@ def refused_notice(message: Message, decision: Decision, recipient: str, host: s
     told.attach(_for_people(decision, words))
     told.attach(_for_programs(decision, words, host, date))
     told.attach(_headers(message))
-    return Notice(decision.reference, decision.account, recipient, told.as_bytes(policy=SMTP))
+    return Notice(decision.reference, decision.account, recipient, told.as_bytes(policy=_UNFOLDED))
 
 
-def _header_text(text: str) -> str:
-    """Text that may stand in a header field: ASCII, on one line."""
-    return " ".join(text.encode("ascii", "replace").decode().split())
+def field(text: str) -> str:
+    """Any text as it may stand in a field: ASCII on one line, control characters as codes, not too long."""
+    one_line = " ".join(text.split())
+    return printable(one_line.encode("ascii", "replace").decode())[:FIELD_LETTERS].rstrip()
 
 
 def _for_people(decision: Decision, words: str) -> MIMEText:
+    said = textwrap.wrap(printable(" ".join(words.split())), _COLUMNS)
     lines = [
         "Your message was not delivered to:",
         "",
-        *(f"    {_header_text(one)}" for one in decision.refused),
+        *(f"    {field(one)}" for one in decision.refused),
         "",
-        words,
+        *said,
         "",
         "All other recipients were accepted. The reference in brackets tells your postmaster the details.",
         "",
@@ -86,12 +94,13 @@ def _for_programs(decision: Decision, words: str, host: str, date: str) -> Email
     about["Reporting-MTA"] = f"dns; {host}"
     about["Arrival-Date"] = date
     blocks.append(about)
+    code = 450 if decision.enhanced.startswith("4") else 550
     for recipient in decision.refused:
         block = EmailPart()
-        block["Final-Recipient"] = f"rfc822; {_header_text(recipient)}"
+        block["Final-Recipient"] = f"rfc822; {field(recipient)}"
         block["Action"] = "failed"
         block["Status"] = decision.enhanced
-        block["Diagnostic-Code"] = f"smtp; 550 {decision.enhanced} {_header_text(words)}"
+        block["Diagnostic-Code"] = f"smtp; {code} {decision.enhanced} {field(words)}"
         blocks.append(block)
     part = EmailPart()
     part["Content-Type"] = "message/delivery-status"
@@ -102,10 +111,6 @@ def _for_programs(decision: Decision, words: str, host: str, date: str) -> Email
 def _headers(message: Message) -> EmailPart:
     part = EmailPart()
     part["Content-Type"] = "text/rfc822-headers"
-    shown = [
-        f"{name}: {_header_text(value)[:HEADER_LETTERS]}"
-        for name, value in message.headers
-        if name.lower() in SHOWN_HEADERS
-    ]
+    shown = [f"{name}: {field(value)}" for name, value in message.headers if name.lower() in SHOWN_HEADERS]
     part.set_payload("\n".join(shown) + "\n")
     return part

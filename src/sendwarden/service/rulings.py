@@ -79,7 +79,7 @@ class Hearing:
                 "line": outcome.error.line,
                 "error": outcome.error.says,
             }
-            self.note(Reason("filter-failed", failed))
+            self.notes["filter-failed", file, outcome.error.line] = Reason("filter-failed", failed)
             self.warn("filter-failed", f"{file}:{outcome.error.line} {outcome.error.says}")
             return
         if not outcome.actions:

@@ -37,19 +37,19 @@ class MemoryMeters:
     def _table(self, name: str) -> AnyTable:
         table = self._tables.get(name.lower())
         if table is None:
-            raise MeterError(f"there is no table {name}")
+            raise MeterError("there is no such table")
         return table
 
     def _throttles(self, name: str) -> ThrottleTable:
         table = self._table(name)
         if not isinstance(table, ThrottleTable):
-            raise MeterError(f"{name} is a {table.options.type} table, not a throttle table")
+            raise MeterError(f"a {table.options.type} table, not a throttle table")
         return table
 
     def _simple(self, name: str) -> SimpleTable:
         table = self._table(name)
         if not isinstance(table, SimpleTable):
-            raise MeterError(f"{name} is a {table.options.type} table, not a simple table")
+            raise MeterError(f"a {table.options.type} table, not a simple table")
         return table
 
     def throttle(self, table: str, key: str, now: float) -> Reading:
@@ -73,7 +73,7 @@ class MemoryMeters:
     def defer(self, table: str, key: str, now: float) -> bool:
         found = self._table(table)
         if not isinstance(found, GreylistTable):
-            raise MeterError(f"{table} is a {found.options.type} table, not a greylisting table")
+            raise MeterError(f"a {found.options.type} table, not a greylisting table")
         return found.defer(key, now)
 
     def next_number(self, sequence: str) -> int:
@@ -122,9 +122,9 @@ class MemoryMeters:
         self._sequences[name] = max(next_number, self._sequences.get(name, 0))
 
     def start_loading(self) -> None:
+        """From now on, until `loaded`, stored keys come in while others are counted."""
         for table in self._tables.values():
-            if isinstance(table, ThrottleTable):
-                table.loading = True
+            table.loading.begin()
 
     def restore(self, table: str, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in. One of a table that is no longer configured is left aside."""
@@ -134,5 +134,4 @@ class MemoryMeters:
 
     def loaded(self) -> None:
         for table in self._tables.values():
-            if isinstance(table, ThrottleTable):
-                table.loaded()
+            table.loading.end()

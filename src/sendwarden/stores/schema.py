@@ -11,7 +11,11 @@ metadata = MetaData()
 
 # Facts about the file itself: its version, who wrote it, the key of references.
 meta = Table(
-    "meta", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False)
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("checksum", Integer, nullable=False),
 )
 
 # One part of one key's state. Keys are bytes: an address need not be UTF-8.
@@ -26,11 +30,13 @@ meter = Table(
     sqlite_with_rowid=False,
 )
 
+# Sequences of mapping tables. Their names are bytes as well: a table may make one of what a client sent.
 sequence = Table(
     "sequence",
     metadata,
-    Column("name", String, primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
     Column("next_number", Integer, nullable=False),
+    Column("checksum", Integer, nullable=False),
 )
 
 # What `sendwarden why` looks up. The body is JSON.

@@ -6,39 +6,55 @@ checksum, so that a flipped bit is noticed and never read as a count.
 
 A sync that failed is never tried again as if the second answer meant anything (Linux may have dropped the
 pages): every error makes this object useless, and its owner opens the file anew and writes all it knows once
-more.
+more. Nor is the log then folded into the file, as SQLite does with the last connection that closes; opening
+the file does it, from what its checksums still vouch for.
+
+Damage: what SQLite itself finds wrong with the file's structure refuses the file. Single rows that are wrong,
+and commits that the log has lost, are left out and told in `damage`.
 """
 
-import json
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, create_engine, delete, event, select, text, tuple_
+from sqlalchemy import Connection, Engine, Table, delete, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import StaticPool
 
 from sendwarden.core.errors import StoreDown
+from sendwarden.stores import rows
 from sendwarden.stores.memory import Changes
-from sendwarden.stores.schema import VERSION, decision, meta, metadata, meter, notice, sequence
+from sendwarden.stores.opening import (
+    BUSY_TIMEOUT_MS,
+    StateDamaged,
+    StateTooNew,
+    all_tables_there,
+    connect,
+    create,
+    damaged,
+    engine,
+    log_of,
+    too_new,
+    trouble,
+)
+from sendwarden.stores.schema import VERSION, decision, meta, meter, notice, sequence
+from sendwarden.stores.wal import Log, read_log
 
-# Pages of the write-ahead log (4 KiB each) after which it is folded into the file.
-CHECKPOINT_PAGES = 1000
-# Keys restored at a time, so that reading a large file does not hold anything up.
+__all__ = ["Batch", "SqlState", "StateDamaged", "StateTooNew"]
+
+# Size of the write-ahead log at which it is folded into the file: 1000 pages.
+FOLD_BYTES = 1000 * 4096
+# Keys handed on at a time, and rows fetched, so that reading a large file does not hold anything up.
+LOAD_KEYS = 500
 LOAD_ROWS = 2000
-BUSY_TIMEOUT_MS = 2000
-
-
-class StateDamaged(StoreDown):
-    """The file is no state file, or cannot be trusted. Its text says what to do."""
-
-
-class StateTooNew(StoreDown):
-    """A later version of Sendwarden wrote the file."""
+# Decisions forgotten in one transaction.
+FORGET_ROWS = 1000
+# A fact in the file: was it closed, so that all of it is in the file and its log may be gone?
+CLOSED = "closed"
 
 
 @dataclass(slots=True)
@@ -65,267 +81,264 @@ class Batch:
 
 
 class SqlState:
-    """An open state file. All methods block; call them from one thread. Raises `StoreDown`, nothing else."""
+    """An open state file. All methods block; use one thread at a time. Raises `StoreDown`, nothing else.
+
+    ``damage`` holds a sentence for everything that was left out when it was opened or read.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._engine = _engine(path, read_only=read_only)
+        self.damage: list[str] = []
+        self.log_lost = False  # then the latest references are not known either
+        self._read_only = read_only
+        self._failed = False
+        self._engine: Engine | None = None
+        self._fold_at = FOLD_BYTES
         try:
-            with self._engine.connect() as connection:
-                self._open(connection, read_only=read_only)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            self.close()
-            raise _damaged(path, error) from error
+            if not read_only and not path.exists():
+                create(path)
+            log = read_log(log_of(path))
+            if not path.stat().st_size:
+                raise damaged(path, "it is empty")
+        except OSError as error:
+            raise trouble(path, error) from error
+        # Without a log all is in the file; SQLite would make one, which a reader may not be allowed to.
+        self._engine = engine(path, "rw" if not read_only else "ro" if log else "ro&immutable=1")
+        try:
+            self._open(log)
         except StoreDown:
-            self.close()
+            self.abandon()
             raise
 
-    def _open(self, connection: Connection, *, read_only: bool) -> None:
-        result = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    def _open(self, log: Log | None) -> None:
+        with self._connection() as connection:
+            if not all_tables_there(connection):
+                raise damaged(self.path, "it lacks tables of a state file")
+            self._check_version(connection)
+        if not self._read_only:
+            if log is None and self.meta().get(CLOSED) == "no":
+                self._tell_lost("is missing though the file was not closed: unless SQLite folded it in")
+            with self._connection() as connection:
+                self._begin_log(connection, log)
+            self.write(Batch(meta={CLOSED: "no"}))
+            self.fold()
+
+    def _check_version(self, connection: Connection) -> None:
+        found = dict(filter(None, map(rows.meta_of, connection.execute(rows.ALL_META))))
+        version = found.get("version", "")
+        if not version.isdigit():
+            raise damaged(self.path, f"its version is {version!r}")
+        if int(version) > VERSION:
+            raise too_new(self.path, int(version))
+
+    def _begin_log(self, connection: Connection, log: Log | None) -> None:
+        if _pragma(connection, "journal_mode = WAL") != ("wal",):
+            raise StoreDown(f"{self.path}: SQLite can keep no write-ahead log here")
+        # SQLite's own way of folding the log hides a failed sync.
+        _pragma(connection, "wal_autocheckpoint = 0")
+        (result,) = _pragma(connection, "quick_check(1)")
         if result != "ok":
-            raise _damaged(self.path, result)
-        if not read_only:
-            connection.rollback()
-            metadata.create_all(connection)
-            connection.execute(
-                upsert(meta).values(name="version", value=str(VERSION)).on_conflict_do_nothing()
-            )
-            connection.commit()
-        found = connection.execute(select(meta.c.value).where(meta.c.name == "version")).scalar()
-        if found is None or not found.isdigit():
-            raise _damaged(self.path, f"its version is {found!r}")
-        if int(found) > VERSION:
-            raise StateTooNew(
-                f"{self.path} was written by a later Sendwarden (state version {found}, "
-                f"this one reads {VERSION}): "
-                'run that one, or name another place with state = "..."'
-            )
+            raise damaged(self.path, result)
+        _busy, kept_frames, _folded = _pragma(connection, "wal_checkpoint(PASSIVE)")
+        if log and log.lost(kept_frames):
+            self._tell_lost("is damaged")
+
+    def _tell_lost(self, what: str) -> None:
+        self.log_lost = True
+        self.damage.append(f"{log_of(self.path).name} {what}, its latest changes are lost")
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """The connection; its errors are `StoreDown`."""
+        if self._engine is None:
+            raise StoreDown(f"{self.path} is closed")
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
+            raise trouble(self.path, error) from error
+
+    # --- the end
 
     def close(self) -> None:
+        """Let go of the file, its log folded in. Raises `StoreDown` if that cannot be noted in it."""
+        if self._engine is None:
+            return
+        try:
+            if not self._read_only and not self._failed:
+                self.write(Batch(meta={CLOSED: "yes"}))
+        finally:
+            if self._failed:
+                self.abandon()
+            else:
+                self._engine.dispose()
+                self._engine = None
+
+    def abandon(self) -> None:
+        """Let go of the file and leave it with its log as they are.
+
+        SQLite folds the log when the last connection closes, and cannot if that one may only read.
+        """
+        if self._engine is None:
+            return
+        last = None
+        with suppress(sqlite3.Error, UnicodeDecodeError):
+            last = connect(self.path, "ro")
+            last.execute("SELECT 1 FROM sqlite_schema").fetchall()
         self._engine.dispose()
+        self._engine = None
+        if last is not None:
+            last.close()
 
     # --- reading
 
     def meta(self) -> dict[str, str]:
-        with self._reading() as connection:
-            return {row.name: row.value for row in connection.execute(select(meta))}
+        """The facts. Raises `StateDamaged` if one of them is: they say which references were given out."""
+        found: dict[str, str] = {}
+        with self._connection() as connection:
+            for row in connection.execute(rows.ALL_META):
+                pair = rows.meta_of(row)
+                if pair is None:
+                    raise damaged(self.path, "a fact about the file itself is damaged")
+                found[pair[0]] = pair[1]
+        return found
 
     def sequences(self) -> dict[str, int]:
-        with self._reading() as connection:
-            return {row.name: row.next_number for row in connection.execute(select(sequence))}
+        with self._connection() as connection:
+            found = list(map(rows.sequence_of, connection.execute(rows.ALL_SEQUENCES)))
+        self._tell_damage(found.count(None), "sequences, which begin at 0 again")
+        return dict(filter(None, found))
 
-    def meters(self) -> Iterator[list[tuple[str, str, dict[int, bytes], int]]]:
+    def meters(self) -> Iterator[list[rows.StoredKey]]:
         """All stored keys in groups: table, key, parts, and how many parts were damaged and left out."""
-        last: tuple[str, bytes] = ("", b"")
-        while True:
-            query = (
-                select(meter)
-                .where(tuple_(meter.c.meter_table, meter.c.meter_key) > last)
-                .order_by(meter.c.meter_table, meter.c.meter_key, meter.c.part)
-                .limit(LOAD_ROWS)
-            )
-            with self._reading() as connection:
-                rows = list(connection.execute(query))
-                if len(rows) == LOAD_ROWS:  # the last key may have more parts than were read
-                    edge = (rows[-1].meter_table, rows[-1].meter_key)
-                    whole = [row for row in rows if (row.meter_table, row.meter_key) != edge]
-                    rows = whole or list(connection.execute(_of_key(*edge)))
-            if not rows:
-                return
-            last = (rows[-1].meter_table, rows[-1].meter_key)
-            yield list(_grouped(rows))
+        with self._connection() as connection:
+            reading = connection.execution_options(yield_per=LOAD_ROWS).execute(rows.ALL_METERS)
+            keys = rows.stored_keys(reading)
+            while group := list(islice(keys, LOAD_KEYS)):
+                yield group
 
     def decision(self, reference: str) -> dict[str, object] | None:
         """A kept decision, or None. Raises `StateDamaged` where its row is."""
-        with self._reading() as connection:
-            row = connection.execute(select(decision).where(decision.c.reference == reference)).first()
+        with self._connection() as connection:
+            row = connection.execute(rows.find_decision(reference)).first()
         if row is None:
             return None
-        if row.checksum != _checksum(row.reference.encode(), row.body):
+        found = rows.record_of(row)
+        if found is None:
             raise StateDamaged(f"the record of {reference} in {self.path} is damaged")
-        found: dict[str, object] = json.loads(row.body)
         return found
 
     def notices(self) -> list[dict[str, object]]:
-        with self._reading() as connection:
-            rows = list(connection.execute(select(notice).order_by(notice.c.at)))
-        return [json.loads(row.body) for row in rows if row.checksum == _checksum(row.id.encode(), row.body)]
+        with self._connection() as connection:
+            found = list(map(rows.record_of, connection.execute(rows.ALL_NOTICES)))
+        self._tell_damage(found.count(None), "messages that were still to be sent")
+        return [message for message in found if message is not None]
 
-    def _reading(self) -> "_Guard":
-        return _Guard(self._engine, self.path)
+    def _tell_damage(self, count: int, what: str) -> None:
+        if count:
+            self.damage.append(f"{count} {what}")
 
     # --- writing
 
     def write(self, batch: Batch) -> None:
         """One transaction. After an exception nothing of it counts as kept, and this object is of no use."""
+        if self._failed:
+            raise StoreDown(f"{self.path} has failed before")
         try:
-            with self._engine.connect() as connection:
+            with self._connection() as connection:
                 level = "FULL" if batch.must_last else "NORMAL"
-                connection.execute(text(f"PRAGMA synchronous = {level}"))
+                _pragma(connection, f"synchronous = {level}")
                 connection.rollback()
-                self._write(connection, batch)
+                _write(connection, batch)
                 connection.commit()
-                self._checkpoint(connection)
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            raise StoreDown(f"{self.path}: {_cause(error)}") from error
+            if self._log_bytes() > self._fold_at:
+                self.fold()
+        except StoreDown:
+            self._failed = True
+            raise
 
-    def _write(self, connection: Connection, batch: Batch) -> None:
-        changes = batch.changes
-        if batch.anew:
-            connection.execute(delete(meter))
-        for table in changes.dropped_tables:
-            connection.execute(delete(meter).where(meter.c.meter_table == table))
-        _write_meters(connection, changes)
-        for name, number in changes.sequences.items():
-            row = upsert(sequence).values(name=name, next_number=number)
-            connection.execute(
-                row.on_conflict_do_update(index_elements=["name"], set_={"next_number": number})
-            )
-        for record in batch.decisions:
-            connection.execute(upsert(decision).values(_decision_row(record)).on_conflict_do_nothing())
-        for message in batch.notices:
-            body = _json(message)
-            key = str(message["id"])
-            check = _checksum(key.encode(), body)
-            added = upsert(notice).values(id=key, at=message["at"], body=body, checksum=check)
-            connection.execute(added.on_conflict_do_nothing())
-        if batch.done_notices:
-            connection.execute(delete(notice).where(notice.c.id.in_(batch.done_notices)))
-        for name, value in batch.meta.items():
-            row = upsert(meta).values(name=name, value=value)
-            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
-
-    def _checkpoint(self, connection: Connection) -> None:
-        """Fold a long write-ahead log into the file.
-
-        Done here, since SQLite's own way hides a failed sync.
-        """
-        wal = self.path.with_name(self.path.name + "-wal")
-        if wal.exists() and wal.stat().st_size > CHECKPOINT_PAGES * 4096:
-            connection.execute(text("PRAGMA wal_checkpoint(RESTART)"))
-            connection.rollback()
-
-    def forget_decisions(self, before: float) -> None:
-        with _Guard(self._engine, self.path) as connection:
-            connection.execute(delete(decision).where(decision.c.at < before))
-            connection.commit()
-
-
-class _Guard:
-    """A connection whose errors are `StoreDown`."""
-
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine = engine
-        self._path = path
-        self._connection: Connection | None = None
-
-    def __enter__(self) -> Connection:
+    def fold(self) -> bool:
+        """Fold the log into the file and begin a new one; False if somebody reads from it just now."""
         try:
-            self._connection = self._engine.connect()
-        except SQLAlchemyError as error:
-            raise StoreDown(f"{self._path}: {_cause(error)}") from error
-        return self._connection
+            with self._connection() as connection:
+                _pragma(connection, "busy_timeout = 0")
+                busy, _, _ = _pragma(connection, "wal_checkpoint(TRUNCATE)")
+                _pragma(connection, f"busy_timeout = {BUSY_TIMEOUT_MS}")
+        except StoreDown:
+            self._failed = True
+            raise
+        # With a reader in the way it is tried again when as much has come in again, not with every batch.
+        self._fold_at = FOLD_BYTES + (self._log_bytes() if busy else 0)
+        return not busy
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        if isinstance(error, SQLAlchemyError | sqlite3.Error):
-            raise StoreDown(f"{self._path}: {_cause(error)}") from error
+    def _log_bytes(self) -> int:
+        try:
+            return log_of(self.path).stat().st_size
+        except OSError:
+            return 0
+
+    def forget_decisions(self, before: float) -> int:
+        """Drop some decisions from before that time; how many. Fails as `write` does."""
+        if self._failed:
+            raise StoreDown(f"{self.path} has failed before")
+        old = select(decision.c.reference).where(decision.c.at < before).limit(FORGET_ROWS)
+        try:
+            with self._connection() as connection:
+                gone = connection.execute(delete(decision).where(decision.c.reference.in_(old))).rowcount
+                connection.commit()
+        except StoreDown:
+            self._failed = True
+            raise
+        return gone
 
 
-def _engine(path: Path, *, read_only: bool) -> Engine:
-    mode = "ro" if read_only else "rwc"
-    engine = create_engine(
-        f"sqlite+pysqlite:///file:{path}?mode={mode}&uri=true",
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
-    )
+def _pragma(connection: Connection, what: str) -> tuple[Any, ...]:
+    """What a PRAGMA answers, read to its end: an answer that waits holds a lock."""
+    result = connection.execute(text(f"PRAGMA {what}"))
+    return tuple(result.all()[0]) if result.returns_rows else ()
 
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: sqlite3.Connection, _record: object) -> None:
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
 
-    return engine
+def _write(connection: Connection, batch: Batch) -> None:
+    changes = batch.changes
+    if batch.anew:
+        connection.execute(delete(meter))
+    for table in changes.dropped_tables:
+        connection.execute(delete(meter).where(meter.c.meter_table == table))
+    _write_meters(connection, changes)
+    for name, number in changes.sequences.items():
+        _put(connection, sequence, rows.sequence_row(name, number))
+    for record in batch.decisions:
+        connection.execute(upsert(decision).values(rows.decision_row(record)).on_conflict_do_nothing())
+    for message in batch.notices:
+        connection.execute(upsert(notice).values(rows.notice_row(message)).on_conflict_do_nothing())
+    if batch.done_notices:
+        connection.execute(delete(notice).where(notice.c.id.in_(batch.done_notices)))
+    for fact, value in batch.meta.items():
+        _put(connection, meta, rows.meta_row(fact, value))
+
+
+def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
+    """Insert a row, or put it in the place of the one of that name."""
+    other = {name: value for name, value in row.items() if name != "name"}
+    connection.execute(upsert(table).values(row).on_conflict_do_update(index_elements=["name"], set_=other))
 
 
 def _write_meters(connection: Connection, changes: Changes) -> None:
-    gone, below, parts = [], [], []
-    for table, change in changes.meters:
-        key = change.key.encode("utf-8", "surrogateescape")
+    gone, below = [], []
+    parts: dict[tuple[str, str], list[dict[str, object]]] = {}
+    for table, change in changes.meters:  # of two changes of one key the later one counts
         if change.drop:
-            gone.append({"t": table, "k": key})
+            gone.append({"t": table, "k": rows.bytes_of(change.key)})
+            parts.pop((table, change.key), None)
             continue
         if change.first_part:
-            below.append({"t": table, "k": key, "p": change.first_part})
-        for part, data in change.parts:
-            check = _checksum(table.encode(), key, str(part).encode(), data)
-            parts.append({"t": table, "k": key, "p": part, "d": data, "c": check})
+            below.append({"t": table, "k": rows.bytes_of(change.key), "p": change.first_part})
+        parts.setdefault((table, change.key), []).extend(rows.meter_rows(table, change))
     if gone:
         connection.execute(text("DELETE FROM meter WHERE meter_table = :t AND meter_key = :k"), gone)
     if below:
         connection.execute(
             text("DELETE FROM meter WHERE meter_table = :t AND meter_key = :k AND part < :p"), below
         )
-    if parts:
-        connection.execute(text("REPLACE INTO meter VALUES (:t, :k, :p, :d, :c)"), parts)
-
-
-def _of_key(table: str, key: bytes) -> Select[Any]:
-    return select(meter).where(meter.c.meter_table == table, meter.c.meter_key == key).order_by(meter.c.part)
-
-
-def _grouped(rows: list[Row[Any]]) -> Iterator[tuple[str, str, dict[int, bytes], int]]:
-    current: tuple[str, bytes] | None = None
-    parts: dict[int, bytes] = {}
-    damaged = 0
-    for row in rows:
-        if current != (row.meter_table, row.meter_key):
-            if current:
-                yield current[0], current[1].decode("utf-8", "surrogateescape"), parts, damaged
-            current, parts, damaged = (row.meter_table, row.meter_key), {}, 0
-        whole = _checksum(row.meter_table.encode(), row.meter_key, str(row.part).encode(), row.data)
-        if whole == row.checksum:
-            parts[row.part] = row.data
-        else:
-            damaged += 1
-    if current:
-        yield current[0], current[1].decode("utf-8", "surrogateescape"), parts, damaged
-
-
-def _checksum(*pieces: bytes) -> int:
-    check = 0
-    for piece in pieces:
-        check = zlib.crc32(piece + b"\0", check)
-    return check
-
-
-def _json(record: Mapping[str, object]) -> bytes:
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode()
-
-
-def _decision_row(record: Mapping[str, object]) -> dict[str, object]:
-    body = _json(record)
-    reference = str(record["reference"])
-    account = str(record["account"]).encode("utf-8", "replace").decode()
-    return {
-        "reference": reference,
-        "at": record["at"],
-        "account": account,
-        "body": body,
-        "checksum": _checksum(reference.encode(), body),
-    }
-
-
-def _cause(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error)
-
-
-def _damaged(path: Path, error: object) -> StateDamaged:
-    cause = _cause(error) if isinstance(error, BaseException) else str(error)
-    return StateDamaged(
-        f"the state file {path} cannot be used: {cause}. "
-        f"Move it away (with {path.name}-wal and {path.name}-shm) and start again: meters then begin at 0; "
-        "or restore it from a copy"
-    )
+    if added := [row for of_key in parts.values() for row in of_key]:
+        connection.execute(text("REPLACE INTO meter VALUES (:t, :k, :p, :d, :c)"), added)

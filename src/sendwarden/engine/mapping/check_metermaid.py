@@ -16,7 +16,7 @@ from sendwarden.engine.world import World
 
 Answer = Callable[[World, list[str]], str | None]
 
-_COMPARISON = re.compile(r"\s*(<=|>=|=|<|>)\s*([+-]?\d+)\s*")
+_COMPARISON = re.compile(r" *(<=|>=|=|<|>) *([+-]?[0-9]{1,18}) *")
 _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
     ">": operator.gt,
@@ -30,13 +30,15 @@ _COMPARE: Mapping[str, Callable[[int, int], bool]] = {
 class Routine:
     """One routine of an image. ``arguments`` names them, for error messages; the first is a meter table.
 
-    ``rescan``: is its text scanned again as template? Never for text that a client may have written.
+    ``optional``: so many of the last ones may be left out. ``rescan``: is its text scanned again as template?
+    Never for text that a client may have written.
     """
 
     answer: Answer
     arguments: tuple[str, ...]
     table_type: str = ""  # which type its table must have; "" any
     rescan: bool = False
+    optional: int = 0
 
 
 def _told(world: World, table: str, key: str, reading: Reading) -> None:
@@ -108,7 +110,7 @@ def _adjust_and_test(world: World, arguments: list[str]) -> str | None:
 def _holds(value: str | int, expression: str) -> str | None:
     comparison = _COMPARISON.fullmatch(expression)
     if not comparison or not isinstance(value, int):
-        raise MeterError(f"{expression!r} is no comparison with a whole number")
+        raise MeterError("a comparison of whole numbers is expected, such as >=5")
     return "" if _COMPARE[comparison[1]](value, int(comparison[2])) else None
 
 

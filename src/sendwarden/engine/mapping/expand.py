@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
-from sendwarden.engine.meters.keys import MeterError
+from sendwarden.engine.meters.keys import MeterError, NothingThere
 from sendwarden.engine.world import World
 
 from .pattern import BadPattern
@@ -27,6 +27,7 @@ from .template import (
     Sequence,
     Table,
     Text,
+    only_text,
     parse_result,
 )
 
@@ -184,9 +185,11 @@ def _capture(index: int, modes: _Modes) -> Callable[[Expansion], str]:
     return changed if cased or ldap else plain
 
 
-def _argument(argument: Argument) -> Callable[[Expansion], str]:
-    """An argument's text. Case and quoting set outside do not reach in, those set inside end with it."""
-    modes = _Modes()
+def _argument(argument: Argument, modes: _Modes) -> Callable[[Expansion], str]:
+    """An argument's text.
+
+    Case and quoting set outside the brackets do not reach in; those set inside hold until the bracket closes.
+    """
     pieces: list[Callable[[Expansion], str]] = []
     for part in argument:
         match part:
@@ -203,18 +206,22 @@ def _argument(argument: Argument) -> Callable[[Expansion], str]:
 
 def _call(call: Call) -> Piece:
     routine = call.bound
-    arguments = tuple(map(_argument, call.arguments))
+    modes = _Modes()
+    arguments = tuple(_argument(argument, modes) for argument in call.arguments)
     if routine is None:
         return lambda _expansion: None
     answer, rescan, name = routine.answer, routine.rescan, call.routine
+    table = only_text(call.arguments[0]) if call.arguments else ""
 
     def ask(expansion: Expansion) -> str | None:
         values = [argument(expansion) for argument in arguments]
         world = expansion.scan.world
         try:
             text = answer(world, values)
+        except NothingThere:
+            text = None
         except MeterError as error:
-            world.warn("callout-failed", f"{name},{values[0]}: {error}")
+            world.warn("callout-failed", f"{name},{table}: {error}")
             text = None
         if expansion.calls is not None:
             shown = "no" if text is None else f'yes, with "{text}"' if text else "yes"
@@ -241,7 +248,7 @@ def _result_template(text: str) -> Template:
 
 
 def _table(part: Table) -> Piece:
-    name, argument = part.name.upper(), _argument(part.argument)
+    name, argument = part.name.upper(), _argument(part.argument, _Modes())
     wanted = ("Y", "T") if part.url_form else ("Y",)
 
     def ask(expansion: Expansion) -> str | None:
@@ -252,10 +259,13 @@ def _table(part: Table) -> Piece:
 
 
 def _sequence(part: Sequence) -> Piece:
-    name = _argument(part.name)
-
-    def number(expansion: Expansion) -> str:
-        value = expansion.scan.world.meters.next_number(name(expansion))
+    def number(expansion: Expansion) -> str | None:
+        world = expansion.scan.world
+        try:
+            value = world.meters.next_number(part.name)
+        except MeterError as error:
+            world.warn("callout-failed", f"sequence {part.name}: {error}")
+            return None
         if part.modulus:
             value %= part.modulus
         digits = ""

@@ -9,10 +9,13 @@ never an exception.
 PROBE_LETTERS = 4096
 # Steps of the backtracking matcher for one pattern and probe; patterns of literals, % and * need none.
 MATCH_STEPS = 10_000
-# Parts of one pattern; the matcher recurses once for each.
+# Parts of one pattern. The longest that Messaging Server takes has 256 letters.
 PATTERN_PARTS = 200
 # $R and $L: passes in a row that did not make the text shorter (AG63-bgajb).
 PASSES_WITHOUT_PROGRESS = 10
+# Passes of one scan at all: entries that make the text longer and shorter by turns would never be stopped by
+# the rule above.
+PASSES = 1000
 # Depth of $|table;argument|.
 TABLE_DEPTH = 10
 # Include files within include files (AG63-bgaiw).

@@ -30,6 +30,18 @@ class LogicalLine:
         at = column + offset - start
         return Place(self.file, line, at + 1, max(1, min(width, len(physical) - at)), physical)
 
+    def as_template(self) -> "LogicalLine":
+        """The same line where the whole of it is a template: leading blanks of all its lines are layout."""
+        whole = LogicalLine(self.file)
+        ends = [*(piece[0] for piece in self.pieces[1:]), len(self.text)]
+        for (start, line, column, physical), end in zip(self.pieces, ends, strict=True):
+            part = self.text[start:end]
+            bare = part.lstrip(BLANKS)
+            whole.pieces.append((len(whole.text), line, column + len(part) - len(bare), physical))
+            whole.text += bare
+        whole.text = without_final_blanks(whole.text)
+        return whole
+
 
 def logical_lines(file: str, text: str) -> Iterator[LogicalLine]:
     """All lines that are neither blank nor comment, in order."""
@@ -72,12 +84,12 @@ def columns(text: str) -> list[tuple[int, str]]:
     while at < len(text) and text[at] not in BLANKS:
         at += 2 if text[at] == "$" else 1
     rest = at + len(text[at:]) - len(text[at:].lstrip(BLANKS))
-    second = _without_final_blanks(text[rest:])
+    second = without_final_blanks(text[rest:])
     first = (start, text[start:at])
     return [first, (rest, second)] if second else [first] if first[1] else []
 
 
-def _without_final_blanks(text: str) -> str:
+def without_final_blanks(text: str) -> str:
     stripped = text.rstrip(BLANKS)
     if len(stripped) < len(text) and _ends_quoting(stripped):
         return text[: len(stripped) + 1]  # the last blank is quoted

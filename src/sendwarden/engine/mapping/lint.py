@@ -4,10 +4,17 @@ from sendwarden.core.place import Problem, Severity
 
 from .match import Probe
 from .parse import Entry, MappingTable
-from .template import CONTROLS, Call, Chance, Control, Flag, InputFlag, Lookup, Table
+from .template import CONTROLS, Call, Chance, Control, Flag, InputFlag, Lookup, Part, Sequence, Table
 
 # Parts that can fail, so that the scan may go on behind an entry with $C.
-_CAN_FAIL = (Call, Chance, InputFlag, Lookup, Table)
+_CAN_FAIL = (Call, Chance, InputFlag, Lookup, Sequence, Table)
+# Controls after which the scan goes on.
+_GOES_ON = frozenset("CLR")
+# Entries of one table that each later one is compared with. The longest are given up first, as they are the
+# least likely to match what others do; tables of ten thousand entries exist.
+GENERAL_ENTRIES = 100
+# What stands for the control that a result scanned again may have brought along.
+_ANY = "?"
 
 # Which flags mean something, by the beginning of a table's name; messaging-server.md 3.2, 5.2 and 6.4.
 FLAGS_OF_TABLES: tuple[tuple[str, str], ...] = (
@@ -29,43 +36,76 @@ def lint(table: MappingTable) -> list[Problem]:
 
 def _unreachable(table: MappingTable) -> list[Problem]:
     problems = []
-    for number, entry in enumerate(table.entries):
-        for earlier in table.entries[:number]:
-            if _always_ends(earlier) and _covers(earlier, entry):
-                line = earlier.pattern_place.line
-                place = entry.pattern_place
-                problems.append(
-                    Problem(
-                        "SW204",
-                        f"table {table.name}: this entry can never match",
-                        place,
-                        f'line {line}, "{earlier.pattern}", matches everything before it and ends',
-                        (f"Move line {place.line} above line {line}. Entries are tried from the top.",),
-                        Severity.WARNING,
-                    )
-                )
-                break
+    same: dict[str, Entry] = {}  # entries that always end, by their pattern
+    general: list[Entry] = []  # those of them that match more than one text, from the top
+    for entry in table.entries:
+        earlier = same.get(entry.pattern) or _covering(general, entry.pattern)
+        if earlier:
+            problems.append(_never_matches(table, entry, earlier))
+        elif _always_ends(entry):
+            same[entry.pattern] = entry
+            if "*" in entry.pattern and _is_plain(entry.pattern):
+                general.append(entry)
+            if len(general) > GENERAL_ENTRIES:
+                general.remove(max(general, key=lambda one: len(one.pattern)))
+        elif _may_go_on_with_another_text(entry):
+            # The entries above were tried on another text than those below will be.
+            same.clear()
+            general.clear()
     return problems
 
 
+def _never_matches(table: MappingTable, entry: Entry, earlier: Entry) -> Problem:
+    place, other = entry.pattern_place, earlier.pattern_place
+    where = f"line {other.line}" if other.file == place.file else f"{other.file}:{other.line}"
+    return Problem(
+        "SW204",
+        f"table {table.name}: this entry can never match",
+        place,
+        f'{where}, "{earlier.pattern}", matches everything before it and ends',
+        (f"Move line {place.line} above {where}. Entries are tried from the top.",),
+        Severity.WARNING,
+    )
+
+
 def _always_ends(entry: Entry) -> bool:
-    """Does the scan end here whenever this matches? A control left of what can fail lets it go on."""
-    controls = [part.letter for part in entry.parts if isinstance(part, Control)]
-    if not controls:
-        return True
-    can_fail = any(isinstance(part, _CAN_FAIL) for part in entry.parts)
-    return controls[-1] == "E" and not (can_fail and controls[0] != "E")
+    """Does the scan end here whenever this matches, whatever fails and whatever a callout answers?"""
+    control = ""
+    for part in entry.parts:
+        if isinstance(part, _CAN_FAIL) and (control in _GOES_ON or _scanned_again(part)):
+            return False
+        if isinstance(part, Control):
+            control = part.letter
+    return control not in _GOES_ON
 
 
-def _covers(earlier: Entry, later: Entry) -> bool:
-    """Does ``earlier`` match all that ``later`` does? Sure only where both hold just literals and ``*``."""
-    if earlier.pattern == later.pattern:
-        return True
-    if any(sign in earlier.pattern + later.pattern for sign in "$%"):
-        return False
-    # Read the later pattern as a text: if the earlier one matches it with its stars as plain letters, each
-    # star of the later one lies inside a star of the earlier one.
-    return earlier.matches(Probe(later.pattern)) is not None
+def _may_go_on_with_another_text(entry: Entry) -> bool:
+    """May the entries below meet a text that the ones above were not tried on? ($R goes back to the top.)"""
+    control = ""
+    for part in entry.parts:
+        if isinstance(part, Control):
+            control = part.letter
+        elif _scanned_again(part):
+            control = _ANY
+    return control in ("C", "L", _ANY)
+
+
+def _scanned_again(part: Part) -> bool:
+    return isinstance(part, Call) and part.bound is not None and part.bound.rescan
+
+
+def _covering(general: list[Entry], pattern: str) -> Entry | None:
+    """The first entry that matches all that the pattern does; sure only for literals and ``*``."""
+    if not _is_plain(pattern):
+        return None
+    # Read the pattern as a text: if an entry matches it with its stars as plain letters, each star of it lies
+    # inside a star of that entry.
+    text = Probe(pattern)
+    return next((entry for entry in general if entry.matches(text) is not None), None)
+
+
+def _is_plain(pattern: str) -> bool:
+    return "$" not in pattern and "%" not in pattern
 
 
 def _flags(table: MappingTable) -> list[Problem]:
@@ -76,7 +116,7 @@ def _flags(table: MappingTable) -> list[Problem]:
         Problem(
             "SW215",
             f'flag "${part.letter}" has no meaning in table {table.name}',
-            entry.template_place,
+            entry.place_in_template(part.offset, 2),
             f"known here: {' '.join(f'${letter}' for letter in known)}, and ${' $'.join(sorted(CONTROLS))}",
             severity=Severity.WARNING,
         )

@@ -4,16 +4,16 @@ Most patterns are literals, ``%`` and ``*``. A naive regular expression is expon
 right to left, a greedy star becomes a lazy one, and a lazy star before a literal can be atomic, since the
 leftmost place of the literal is the one greed would have chosen. That form is linear. The other patterns
 (sets, networks, minimal stars, back references) run on a backtracking matcher that counts its steps and,
-where no back reference forbids it, remembers which (part, place) has failed before.
+where no back reference forbids it, never tries a part twice at one place.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 
 from sendwarden.core.ascii import ascii_lower
 
-from .limits import MATCH_STEPS, PROBE_LETTERS
+from .limits import MATCH_STEPS
 from .pattern import BackReference, Literal, Network, Part, Wildcard
 
 _ADDRESS_LETTERS = {4: frozenset("0123456789."), 6: frozenset("0123456789abcdef:.")}
@@ -45,12 +45,12 @@ Matcher = Callable[[Probe], tuple[str, ...] | None]
 
 
 def compile_pattern(parts: tuple[Part, ...]) -> Matcher:
-    """The fastest matcher that can run these parts. A probe over `PROBE_LETTERS` never matches."""
+    """The fastest matcher that can run these parts. The scan sees to it that no probe is too long."""
     if all(isinstance(part, Literal) for part in parts):
         return _equality("".join(part.text for part in parts if isinstance(part, Literal)))
     if all(_linear(part) for part in parts):
         return _reversed_regex(parts)
-    return _Backtracker(parts).match
+    return Backtracker(parts).match
 
 
 def _linear(part: Part) -> bool:
@@ -86,13 +86,17 @@ def _reversed_regex(parts: tuple[Part, ...]) -> Matcher:
             source.append(f"(?>{star}" if stars else star)
             open_group = ")" if stars else ""
     source.append(open_group)
-    regex = re.compile("".join(source), re.DOTALL | re.IGNORECASE | re.ASCII)
+    expression = "".join(source)
+    regex: re.Pattern[str] | None = None  # compiled when first needed: large tables hold much that never is
     literals = [part.text for part in parts if isinstance(part, Literal)]
     needed = max(literals, key=len, default="")
 
     def match(probe: Probe) -> tuple[str, ...] | None:
-        if needed not in probe.folded or len(probe.text) > PROBE_LETTERS:
+        nonlocal regex
+        if needed not in probe.folded:
             return None
+        if regex is None:
+            regex = re.compile(expression, re.DOTALL | re.IGNORECASE | re.ASCII)
         found = regex.fullmatch(probe.reversed)
         if not found:
             return None
@@ -103,89 +107,132 @@ def _reversed_regex(parts: tuple[Part, ...]) -> Matcher:
     return match
 
 
-class _Backtracker:
-    """Tries the parts from the left, longest star first (where minimal, shortest), in `MATCH_STEPS` steps."""
+# Where a part that begins at a place may end, in the order in which that is tried.
+Ends = Callable[["_Attempt", int], Iterable[int]]
+
+
+class _Attempt:
+    """A probe at work, and what was tried on it: where each part so far begins, and which ends of stars."""
+
+    __slots__ = ("folded", "places", "tried")
+
+    def __init__(self, folded: str) -> None:
+        self.folded = folded
+        self.places = [0]
+        self.tried: dict[tuple[int, int], int] = {}
+
+
+class Backtracker:
+    """Tries the parts from the left, longest star first (where minimal, shortest), in `MATCH_STEPS` steps.
+
+    Without a back reference, a part that failed at a place will fail there again. Then no star tries an end
+    twice, and the time grows with the probe's length times the number of parts.
+    """
 
     def __init__(self, parts: tuple[Part, ...]) -> None:
-        self._parts = parts
-        self._remembers = not any(isinstance(part, BackReference) for part in parts)
+        self._saved = [
+            number for number, part in enumerate(parts) if isinstance(part, Wildcard) and part.saved
+        ]
+        remembers = not any(isinstance(part, BackReference) for part in parts)
+        self._ends = [self._ends_of(part, number if remembers else None) for number, part in enumerate(parts)]
 
     def match(self, probe: Probe) -> tuple[str, ...] | None:
-        if len(probe.text) > PROBE_LETTERS:
-            return None
-        run = _Run(self._parts, probe, set() if self._remembers else None)
-        return tuple(run.captures) if run.step(0, 0) else None
+        """The captures, or None. Raises `TooManySteps`."""
+        attempt = _Attempt(probe.folded)
+        places, size, last = attempt.places, len(probe.folded), len(self._ends)
+        untried = [iter(self._ends[0](attempt, 0))]
+        steps = 0
+        while untried:
+            end = next(untried[-1], None)
+            if end is None:
+                untried.pop()
+                places.pop()
+                continue
+            steps += 1
+            if steps > MATCH_STEPS:
+                raise TooManySteps
+            if len(untried) < last:
+                places.append(end)
+                untried.append(iter(self._ends[len(untried)](attempt, end)))
+            elif end == size:
+                places.append(end)
+                return tuple([probe.text[places[number] : places[number + 1]] for number in self._saved])
+        return None
 
-
-class _Run:
-    def __init__(self, parts: tuple[Part, ...], probe: Probe, failed: set[tuple[int, int]] | None) -> None:
-        self.parts, self.text, self.folded, self.failed = parts, probe.text, probe.folded, failed
-        self.captures: list[str] = []
-        self.steps = 0
-
-    def step(self, index: int, at: int) -> bool:
-        """Do the parts from ``index`` match the probe from ``at`` to its end? Leaves their captures."""
-        if index == len(self.parts):
-            return at == len(self.folded)
-        if self.failed is not None and (index, at) in self.failed:
-            return False
-        self.steps += 1
-        if self.steps > MATCH_STEPS:
-            raise TooManySteps
-        matched = self._part(self.parts[index], index, at)
-        if not matched and self.failed is not None:
-            self.failed.add((index, at))
-        return matched
-
-    def _part(self, part: Part, index: int, at: int) -> bool:
+    def _ends_of(self, part: Part, remembered_as: int | None) -> Ends:
         match part:
             case Literal(text):
-                return self.folded.startswith(text, at) and self.step(index + 1, at + len(text))
+                return lambda attempt, at: (at + len(text),) if attempt.folded.startswith(text, at) else ()
             case BackReference(capture):
-                again = ascii_lower(self.captures[capture])
-                return self.folded.startswith(again, at) and self.step(index + 1, at + len(again))
+                return _again(self._saved[capture])
             case Network():
-                end = self._address_end(part, at)
-                return end >= 0 and self.step(index + 1, end)
-            case Wildcard():
-                return self._wildcard(part, index, at)
+                return _address(part)
+            case Wildcard(many=True):
+                return _star(part, remembered_as)
+            case Wildcard(letters=letters):
+                return _one_letter(letters)
 
-    def _wildcard(self, part: Wildcard, index: int, at: int) -> bool:
-        most = self._reach(part, at)
-        if not part.many:
-            ends = range(at + 1, at + 2) if most > at else range(0)
-        else:
-            ends = range(at, most + 1) if part.minimal else range(most, at - 1, -1)
-        kept = len(self.captures)
-        for end in ends:
-            if part.saved:
-                self.captures.append(self.text[at:end])
-            if self.step(index + 1, end):
-                return True
-            del self.captures[kept:]
-        return False
 
-    def _reach(self, part: Wildcard, at: int) -> int:
-        if part.letters is None:
-            return len(self.folded)
-        end = at
-        while end < len(self.folded) and self.folded[end] in part.letters:
-            end += 1
-        return end
+def _again(number: int) -> Ends:
+    def ends(attempt: _Attempt, at: int) -> Iterable[int]:
+        text = attempt.folded[attempt.places[number] : attempt.places[number + 1]]
+        return (at + len(text),) if attempt.folded.startswith(text, at) else ()
 
-    def _address_end(self, part: Network, at: int) -> int:
-        """The end of the whole address that begins at ``at`` and lies in the network, or -1."""
-        letters = _ADDRESS_LETTERS[part.network.version]
-        end = at
-        while end < len(self.folded) and self.folded[end] in letters:
-            end += 1
-        if end == at or (at and self.folded[at - 1] in letters):
-            return -1
+    return ends
+
+
+def _one_letter(letters: frozenset[str] | None) -> Ends:
+    def ends(attempt: _Attempt, at: int) -> Iterable[int]:
+        letter = attempt.folded[at : at + 1]
+        return (at + 1,) if letter and (letters is None or letter in letters) else ()
+
+    return ends
+
+
+def _star(part: Wildcard, remembered_as: int | None) -> Ends:
+    """All ends up to the first letter that is not in the set.
+
+    A star that begins in the same run of letters as one that failed has only the ends before that one to try.
+    """
+    run = None if part.letters is None else _run_of(part.letters)
+
+    def ends(attempt: _Attempt, at: int) -> Iterable[int]:
+        reach = len(attempt.folded)
+        if run:
+            found = run.match(attempt.folded, at)
+            reach = found.end() if found else at
+        beyond = reach + 1
+        if remembered_as is not None:
+            beyond = attempt.tried.get((remembered_as, reach), beyond)
+            if at < beyond:
+                attempt.tried[remembered_as, reach] = at
+        return range(at, beyond) if part.minimal else range(beyond - 1, at - 1, -1)
+
+    return ends
+
+
+def _run_of(letters: frozenset[str]) -> re.Pattern[str]:
+    return re.compile(f"[{''.join(map(re.escape, sorted(letters)))}]+")
+
+
+def _address(part: Network) -> Ends:
+    """The end of the whole address that begins at a place and lies in the network."""
+    network = part.network
+    letters = _ADDRESS_LETTERS[network.version]
+    run = _run_of(letters)
+
+    def ends(attempt: _Attempt, at: int) -> Iterable[int]:
+        folded = attempt.folded
+        found = run.match(folded, at)
+        if not found or (at and folded[at - 1] in letters):
+            return ()
         try:
-            if isinstance(part.network, IPv4Network):
-                inside = IPv4Address(self.folded[at:end]) in part.network
+            if isinstance(network, IPv4Network):
+                inside = IPv4Address(found[0]) in network
             else:
-                inside = IPv6Address(self.folded[at:end]) in part.network
+                inside = IPv6Address(found[0]) in network
         except AddressValueError:
-            return -1
-        return end if inside else -1
+            return ()
+        return (found.end(),) if inside else ()
+
+    return ends

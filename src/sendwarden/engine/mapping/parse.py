@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 
 from .callouts import IMAGES, Images, base_name, find_routine
+from .check_metermaid import Routine
 from .expand import Template
 from .limits import INCLUDE_DEPTH, ORIGINAL_PATTERN_LETTERS, ORIGINAL_TEMPLATE_LETTERS
 from .lines import LogicalLine, columns, logical_lines, unquoted_blank
@@ -41,7 +42,11 @@ class Entry:
     parts: tuple[Part, ...]
     ready: Template
     pattern_place: Place
-    template_place: Place
+    right: Column
+
+    def place_in_template(self, offset: int, width: int) -> Place:
+        line, at, _text = self.right
+        return line.place(at + offset, width)
 
 
 @dataclass(slots=True)
@@ -77,8 +82,8 @@ class _Reader:
         self.images = images
         self.found = MappingFile()
         self.table: MappingTable | None = None
-        self.duplicate = False  # inside a table that stands twice: its entries are checked and dropped
-        self.pending: tuple[LogicalLine, int, str] | None = None  # a pattern that still wants its template
+        self.pending: Column | None = None  # a pattern that still wants its template
+        self.stray = False  # an entry before the first table was met
 
     def problem(self, code: str, says: str, place: Place, remedy: str = "", more: str = "") -> None:
         severity = Severity.WARNING if code in WARNINGS else Severity.ERROR
@@ -96,10 +101,9 @@ class _Reader:
     def _line(self, line: LogicalLine, parts: list[tuple[int, str]], depth: int) -> None:
         first_at, first = parts[0]
         if self.pending and first.startswith("$"):
-            pending, at, pattern = self.pending
-            self.pending = None
-            whole = line.text[first_at:].rstrip()
-            self._entry((pending, at, pattern), (line, first_at, whole))
+            left, self.pending = self.pending, None
+            template = line.as_template()
+            self._entry(left, (template, 0, template.text))
             return
         self._no_template()
         if len(parts) == 1 and first_at == 0 and first.startswith("<"):
@@ -130,12 +134,15 @@ class _Reader:
     def _include(self, line: LogicalLine, first: str, depth: int) -> None:
         place = line.place(0, len(first))
         if depth >= INCLUDE_DEPTH:
-            self.problem("SW208", f"include files nest at most {INCLUDE_DEPTH} deep", place)
+            says = f"include files nest at most {INCLUDE_DEPTH} deep"
+            self.problem("SW208", says, place, "write its entries into the file that includes it")
             return
         try:
             name, text = self.include(first[1:])
         except ValueError as error:
-            self.problem("SW208", f'"{first[1:]}" cannot be included: {error}', place)
+            says = f'"{first[1:]}" cannot be included: {error}'
+            remedy = "name a file in the folder of the settings, or leave this line out"
+            self.problem("SW208", says, place, remedy)
             return
         self.read(name, text, depth + 1)
 
@@ -143,31 +150,30 @@ class _Reader:
         place = line.place(0, len(name))
         table = MappingTable(name, place)
         earlier = self.found.tables.setdefault(name.upper(), table)
-        self.duplicate = earlier is not table
-        if self.duplicate:
+        if earlier is not table:
             self.problem(
                 "SW203",
                 f"table {name} stands twice",
                 place,
                 f"the other stands in {earlier.place}; join them",
             )
-        self.table = table
+        self.table = table  # one that stands twice is read for its problems alone
 
     def _entry(self, left: Column, right: Column) -> None:
         line, at, pattern = left
         pattern_place = line.place(at, len(pattern))
         if self.table is None:
+            if self.stray:
+                return
+            self.stray = True
             remedy = "write the table's name on a line of its own above it, beginning in column 1"
             self.problem("SW202", "this entry belongs to no table", pattern_place, remedy)
             return
         matches = self._pattern(line, at, pattern)
         parts = self._template(*right)
-        if matches is None or parts is None or self.duplicate:
-            return
-        second, template_at, template = right
-        template_place = second.place(template_at, len(template))
-        entry = Entry(pattern, template, matches, parts, Template(parts), pattern_place, template_place)
-        self.table.entries.append(entry)
+        if matches is not None and parts is not None:
+            entry = Entry(pattern, right[2], matches, parts, Template(parts), pattern_place, right)
+            self.table.entries.append(entry)
 
     def _pattern(self, line: LogicalLine, at: int, pattern: str) -> Matcher | None:
         self._length(line, at, pattern, ORIGINAL_PATTERN_LETTERS, "pattern")
@@ -192,8 +198,7 @@ class _Reader:
 
     def _checked(self, line: LogicalLine, at: int, part: Part) -> Part:
         if isinstance(part, Call):
-            self._call(line, at, part)
-            return replace(part, bound=find_routine(self.images, part.image, part.routine))
+            return replace(part, bound=self._routine(line, at, part))
         if isinstance(part, Lookup):
             says = f"{self._where()}: {_NOT_SET[part.kind]}, so that this look-up could only fail"
             self.problem("SW214", says, line.place(at + part.offset, part.width), "take the entry out")
@@ -208,7 +213,8 @@ class _Reader:
     def _bad(self, code: str, line: LogicalLine, at: int, bad: BadPattern) -> None:
         self.problem(code, f"{self._where()}: {bad.says}", line.place(at + bad.offset, bad.width), bad.remedy)
 
-    def _call(self, line: LogicalLine, at: int, call: Call) -> None:
+    def _routine(self, line: LogicalLine, at: int, call: Call) -> Routine | None:
+        """The routine that a call can really reach; without one it fails."""
         place = line.place(at + call.offset, call.width)
         image = base_name(call.image)
         routine = find_routine(self.images, call.image, call.routine)
@@ -223,17 +229,20 @@ class _Reader:
             )
         elif routine is None:
             known = self.images[image]
-            shown = line.place(at + call.offset + len(call.image) + 1, len(call.routine))
+            shown = line.place(at + call.routine_offset, len(call.routine))
             says = f'{image} has no routine "{call.routine}"'
             remedy = f"{did_you_mean(call.routine, known)}  Known: {', '.join(sorted(known))}".lstrip()
             self.problem("SW211", says, shown, remedy)
-        elif len(call.arguments) != len(routine.arguments):
-            wanted = ",".join(routine.arguments)
-            says = f"{call.routine} takes {len(routine.arguments)} arguments, here are {len(call.arguments)}"
-            self.problem("SW212", says, place, f"write {call.routine},{wanted}")
+        elif not 0 <= len(routine.arguments) - len(call.arguments) <= routine.optional:
+            most = len(routine.arguments)
+            takes = f"{most - routine.optional} to {most}" if routine.optional else f"{most}"
+            says = f"{call.routine} takes {takes} arguments, here are {len(call.arguments)}"
+            self.problem("SW212", says, place, f"write {','.join((call.routine, *routine.arguments))}")
         else:
             table = self.table.name if self.table else ""
             self.found.calls.append(CallSite(table, call, place))
+            return routine
+        return None
 
 
 def _no_includes(file: str) -> tuple[str, str]:
@@ -263,8 +272,9 @@ def _unknown_tables(table: MappingTable, entry: Entry, names: Mapping[str, Mappi
         Problem(
             "SW213",
             f'table {table.name}: there is no table "{part.name}" to ask',
-            entry.template_place,
-            did_you_mean(part.name, names) or "the look-up would always fail",
+            entry.place_in_template(part.offset, len(part.name)),
+            did_you_mean(part.name, (known.name for known in names.values()))
+            or "add the table, or take the entry out: the look-up would always fail",
         )
         for part in entry.parts
         if isinstance(part, Table) and part.name.upper() not in names

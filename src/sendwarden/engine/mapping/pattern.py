@@ -70,8 +70,11 @@ LETTER_SETS: dict[str, frozenset[str]] = {
 }
 _QUOTED = "*% \t$"
 _NETWORK_ENDS = {"(": ")", "<": ">", "{": "}"}
+_NETWORK_EXAMPLES = {"(": "10.0.0.0/8", "<": "192.0.2.4/2", "{": "2001:db8::/32"}
 _KNOWN = '"%", "*", "$0*", "$A%", "$[a-z]*", "$(10.0.0.0/8)", "$_", "$@", "$^", "$" before * % $ or a blank'
-_RANGE = re.compile(r"(\\.|[^\]\\])(?:-(\\.|[^\]\\]))?", re.DOTALL)
+# One letter of a set, or a range. A blank is quoted by "$" as everywhere, since a bare one ends the pattern.
+_LETTER = r"(\\.|\$[ \t]|[^\]\\])"
+_RANGE = re.compile(f"{_LETTER}(?:-{_LETTER})?", re.DOTALL)
 
 
 class _Parser:
@@ -94,9 +97,8 @@ class _Parser:
                 self._literal(letter)
                 self.at += 1
         if len(self.parts) > PATTERN_PARTS:
-            raise BadPattern(
-                0, len(self.text), f"a pattern of {len(self.parts)} parts, at most {PATTERN_PARTS} run"
-            )
+            says = f"a pattern of {len(self.parts)} parts, at most {PATTERN_PARTS} run"
+            raise BadPattern(0, len(self.text), says, "let one star take what several do")
         return tuple(self.parts)
 
     def _literal(self, text: str) -> None:
@@ -165,7 +167,8 @@ class _Parser:
                 )
             first, last = found[1][-1], (found[2] or found[1])[-1]
             if first > last:
-                raise BadPattern(found.start(), len(found[0]), f'the range "{found[0]}" runs backwards')
+                says = f'the range "{found[0]}" runs backwards'
+                raise BadPattern(found.start(), len(found[0]), says, f'write "{last}-{first}"')
             letters.update(ascii_lower(chr(code)) for code in range(ord(first), ord(last) + 1))
             self.at = found.end()
         self.at += 1
@@ -177,22 +180,17 @@ class _Parser:
 
     def _network(self, start: int, bracket: str) -> None:
         end = self.text.find(_NETWORK_ENDS[bracket], self.at)
+        remedy = f'write "${bracket}{_NETWORK_EXAMPLES[bracket]}{_NETWORK_ENDS[bracket]}"'
         if end < 0:
-            raise BadPattern(
-                start, len(self.text) - start, f'"${bracket}" without "{_NETWORK_ENDS[bracket]}"'
-            )
+            says = f'"${bracket}" without "{_NETWORK_ENDS[bracket]}"'
+            raise BadPattern(start, len(self.text) - start, says, remedy)
         inside = self.text[self.at : end]
         self.at = end + 1
         try:
             self.parts.append(Network(_network_of(bracket, inside)))
         except (AddressValueError, NetmaskValueError, ValueError):
-            example = {"(": "10.0.0.0/8", "<": "192.0.2.4/2", "{": "2001:db8::/32"}[bracket]
-            raise BadPattern(
-                start,
-                self.at - start,
-                f'"{inside}" is not a network',
-                f'write "${bracket}{example}{_NETWORK_ENDS[bracket]}"',
-            ) from None
+            says = f'"{inside}" is not a network'
+            raise BadPattern(start, self.at - start, says, remedy) from None
 
 
 def _network_of(bracket: str, inside: str) -> IPv4Network | IPv6Network:

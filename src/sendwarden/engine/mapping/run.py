@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sendwarden.engine.world import World
 
 from .expand import Expansion
-from .limits import PASSES_WITHOUT_PROGRESS, TABLE_DEPTH
+from .limits import PASSES, PASSES_WITHOUT_PROGRESS, PROBE_LETTERS, TABLE_DEPTH
 from .match import Probe, TooManySteps
 from .parse import Entry, MappingTable
 
@@ -67,6 +67,24 @@ class Mappings:
         return Scan(self.tables, world, input_flags, trace).run(table, probe)
 
 
+class _Passes:
+    """Counts the passes of a scan, and those in a row that made the text no shorter."""
+
+    __slots__ = ("left", "letters", "stuck")
+
+    def __init__(self, text: str) -> None:
+        self.letters = len(text)
+        self.left = PASSES
+        self.stuck = 0
+
+    def enough(self, text: str) -> bool:
+        """A pass is over, and another one would begin with ``text``. Must it not?"""
+        self.stuck = 0 if len(text) < self.letters else self.stuck + 1
+        self.letters = len(text)
+        self.left -= 1
+        return self.stuck >= PASSES_WITHOUT_PROGRESS or not self.left
+
+
 class Scan:
     """One scan with what its templates may look at."""
 
@@ -100,7 +118,7 @@ class Scan:
         flags = _NO_FLAGS
         probe, matched, at = Probe(text), False, 0
         extra_pass_wanted, extra_pass_given = False, False
-        before, stuck = len(text), 0  # letters of the last pass; passes that made it no shorter
+        passes = _Passes(text)
         while True:
             number, captures = self._match(table, at, probe)
             if captures is None:
@@ -118,16 +136,16 @@ class Scan:
                 extra_pass_wanted = extra_pass_wanted or control == "L"
                 restarted = control == "R"
                 at = 0 if restarted else number + 1
-            if restarted:
-                stuck = 0 if len(probe.text) < before else stuck + 1
-                before = len(probe.text)
-                if stuck >= PASSES_WITHOUT_PROGRESS:
-                    self.world.warn("mapping-loop", table.name)
-                    return Result(probe.text, flags, matched)
+            if restarted and passes.enough(probe.text):
+                self.world.warn("mapping-loop", table.name)
+                return Result(probe.text, flags, matched)
 
     def _match(self, table: MappingTable, at: int, probe: Probe) -> tuple[int, tuple[str, ...] | None]:
         """The first entry from ``at`` on that matches, and its captures; None when the table ends first."""
         entries = table.entries
+        if len(probe.text) > PROBE_LETTERS:
+            self.world.warn("mapping-probe", table.name)
+            return len(entries), None
         for number in range(at, len(entries)):
             entry = entries[number]
             try:

@@ -5,6 +5,7 @@ the argument list of a call is parted at the *template's* commas, so that a comm
 cannot shift the fields.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ class Flag:
     r"""A letter for the caller (``$Y``, ``$N``), or one of ``< > !``."""
 
     letter: str
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,8 @@ Argument = tuple[Text | Capture | Mode, ...]
 class Call:
     """``$[image,routine,arguments]``. ``offset`` and ``width`` are those of image and routine, for messages.
 
-    ``bound`` is the routine that the names stand for, once it was found.
+    ``routine_offset`` is that of the routine alone. ``bound`` is the routine that the names stand for, once
+    it was found.
     """
 
     image: str
@@ -78,6 +81,7 @@ class Call:
     arguments: tuple[Argument, ...]
     offset: int
     width: int
+    routine_offset: int
     bound: Routine | None = None
 
 
@@ -93,9 +97,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """``$#serial-file|radix|width|m#``: the next number of a sequence."""
+    """``$#serial-file|radix|width|m#``: the next number of a sequence.
 
-    name: Argument
+    Its name is written out: were it made of captures, a client could begin any number of sequences.
+    """
+
+    name: str
     radix: int = 10
     width: int = 0
     modulus: int = 0  # 0: never starts over
@@ -119,6 +126,8 @@ FLAG_SIGNS = frozenset("<>!")
 RADICES = range(2, 37)  # as many as there are digits and letters
 WIDTHS = range(33)
 WHOLE_PERCENT = 100
+_PERCENT = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _SEQUENCE_DEFAULTS = (10, 0, 0)
 _LOOKUP_ENDS = {"]": "[", "}": "{", "{": "}"}
 _LOOKUP_NAMES = {"]": "an LDAP URL", "}": "a domain and an attribute", "{": "a name"}
@@ -151,7 +160,7 @@ class _Parser:
         if asks := _ASKING.get(letter):
             return asks(self, start)
         if (letter.isalpha() and letter.isascii()) or (letter in FLAG_SIGNS and letter):
-            return Control(letter.upper()) if letter.upper() in CONTROLS else Flag(letter.upper())
+            return Control(letter.upper()) if letter.upper() in CONTROLS else Flag(letter.upper(), start)
         if not letter:
             raise BadPattern(start, 1, 'a "$" at the end quotes nothing', 'a literal dollar is written "$$"')
         raise BadPattern(
@@ -199,13 +208,20 @@ class _Parser:
             raise BadPattern(start, 2, f'"{opening}" without "{ends[-1]}"', f'add the closing "{ends[-1]}"')
         return tuple(parts)
 
+    def _next_letter(self) -> int:
+        """The offset of the next letter that is not blank."""
+        rest = self.text[self.at :]
+        return self.at + len(rest) - len(rest.lstrip())
+
     def call(self, start: int) -> Call:
-        fields = [self._argument(start, ",]")]
-        while self.text[self.at] == ",":
-            self.at += 1
+        fields: list[Argument] = []
+        offsets: list[int] = []
+        while not fields or self.text[self.at] == ",":
+            self.at += bool(fields)
+            offsets.append(self._next_letter())
             fields.append(self._argument(start, ",]"))
         self.at += 1
-        names = [_only_text(field) for field in fields[:2]]
+        names = [only_text(field) for field in fields[:2]]
         if len(fields) == 1 or not all(names):
             raise BadPattern(
                 start,
@@ -213,16 +229,17 @@ class _Parser:
                 "a call needs an image and a routine, both written out",
                 'write "$[IMTA_LIB:check_metermaid.so,throttle,table,$0]"',
             )
-        width = sum(map(len, names)) + 1
-        return Call(names[0], names[1], tuple(fields[2:]), start + 2, width)
+        image, routine = names
+        width = offsets[1] + len(routine) - offsets[0]
+        return Call(image, routine, tuple(fields[2:]), offsets[0], width, offsets[1])
 
     def table(self, start: int) -> Table:
         first = self.text[self.at : self.at + 1]
         url_form = bool(first) and not (first.isalnum() or first in "_-;|")
         separator = first if url_form else ";"
         self.at += url_form
-        name_at = self.at
-        name = _only_text(self._argument(start, f"{separator}|"))
+        name_at = self._next_letter()
+        name = only_text(self._argument(start, f"{separator}|"))
         if not name or self.text[self.at] != separator:
             raise BadPattern(
                 start, self.at - start, "a table and its argument are expected", 'write "$|INTERNAL_IP;$2|"'
@@ -233,15 +250,20 @@ class _Parser:
         return Table(name, argument, url_form, name_at)
 
     def sequence(self, start: int) -> Sequence:
-        name = self._argument(start, "|#")
+        name = only_text(self._argument(start, "|#"))
         numbers: list[int] = []
         while self.text[self.at] == "|":
             self.at += 1
-            digits = _only_text(self._argument(start, "|#"))
-            if not (digits.isdigit() and digits.isascii()):
-                raise BadPattern(self.at - len(digits), max(1, len(digits)), f'"{digits}" is not a number')
+            digits = only_text(self._argument(start, "|#"))
+            if not _NUMBER.fullmatch(digits):
+                remedy = 'write "$#name|10|6|1000000#"'
+                at = self.at - len(digits)
+                raise BadPattern(at, max(1, len(digits)), f'"{digits}" is not a number', remedy)
             numbers.append(int(digits))
         self.at += 1
+        if not name:
+            says = "the name of a sequence is expected, written out"
+            raise BadPattern(start, self.at - start, says, 'write "$#name#"')
         radix, width, modulus, *surplus = (*numbers, *_SEQUENCE_DEFAULTS[len(numbers) :])
         if surplus or radix not in RADICES or width not in WIDTHS:
             raise BadPattern(
@@ -255,14 +277,10 @@ class _Parser:
     def chance(self, start: int) -> Chance:
         end = self.text.find("?", self.at)
         number = self.text[self.at : max(end, self.at)]
-        try:
-            percent = float(number)
-        except ValueError:
-            percent = -1
-        if not 0 <= percent <= WHOLE_PERCENT:
+        if not _PERCENT.fullmatch(number) or float(number) > WHOLE_PERCENT:
             raise BadPattern(start, 2 + len(number), "a chance in percent is expected", 'write "$?50?"')
         self.at = end + 1
-        return Chance(percent)
+        return Chance(float(number))
 
     def input_flag(self, start: int) -> InputFlag:
         wanted = self.text[start + 1] == ":"
@@ -278,7 +296,8 @@ class _Parser:
         argument = self._argument(start, end)
         self.at += 1
         if not argument:
-            raise BadPattern(start, self.at - start, f"{_LOOKUP_NAMES[kind]} is expected")
+            says = f"{_LOOKUP_NAMES[kind]} is expected"
+            raise BadPattern(start, self.at - start, says, f'write it between "${kind}" and "{end}"')
         return Lookup(kind, argument, start, self.at - start)
 
 
@@ -296,7 +315,7 @@ _ASKING: dict[str, Callable[[_Parser, int], Part]] = {
 }
 
 
-def _only_text(argument: Argument) -> str:
+def only_text(argument: Argument) -> str:
     """The text of an argument that holds nothing else; "" for one that does."""
     texts = [part.text for part in argument if isinstance(part, Text)]
     return "".join(texts).strip() if len(texts) == len(argument) else ""

@@ -1,7 +1,10 @@
 """How much one key did lately, against a quota: sliding (the default), leaky and fixed.
 
-Each is a small state with the same five methods; `ALGORITHMS` names them. Time is an argument and never runs
+Each is a small state with the same methods; `ALGORITHMS` names them. Time is an argument and never runs
 backwards within one key. In all of them hit number ``quota`` is the last that passes.
+
+A stored part begins with a letter for its algorithm, so that a part written under other options is left
+aside instead of being misread. Stamps are stored in the machine's own byte order.
 
 A sliding meter keeps the time stamps of the last hits. It lets through at most ``quota`` hits in any window
 of ``window_s``, and exactly ``quota`` from a standing start. Above `EXACT_QUOTA` it counts in buckets of a
@@ -15,14 +18,15 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
-from typing import Protocol
+from math import inf, isfinite, nextafter
+from typing import ClassVar, Protocol
 
 # Up to this quota a key's time stamps are kept one by one (80 kB at most); above, in buckets.
 EXACT_QUOTA = 10_000
 BUCKETS = 120
-# A leaky meter with `penalize` cannot be filled beyond this many quotas, or nothing would ever drain it.
-LEAKY_CAP = 10
+# Leaky and fixed meters with `penalize` cannot be filled beyond this many quotas, or nothing would ever drain
+# them.
+PENALTY_CAP = 10
 # Hits in one stored segment of a sliding meter: what a flush rewrites at the most.
 SEGMENT_HITS = 256
 
@@ -78,7 +82,8 @@ class Sliding:
     """
 
     __slots__ = ("_first", "_hits", "_saved")
-    _NUMBER = struct.Struct("!Q")
+    _LETTER = b"S"
+    _HEAD = struct.Struct("!cQ")
 
     def __init__(self) -> None:
         self._hits: deque[float] = deque()
@@ -86,8 +91,8 @@ class Sliding:
         self._saved = 0  # hits with a smaller number are in the store
 
     def used(self, quota: Quota, now: float) -> int:
-        hits, oldest = self._hits, now - quota.window_s
-        while hits and hits[0] <= oldest:
+        hits, window_s = self._hits, quota.window_s
+        while hits and hits[0] + window_s <= now:
             hits.popleft()
             self._first += 1
         return len(hits)
@@ -116,7 +121,7 @@ class Sliding:
         for number in range(max(self._saved, self._first) // SEGMENT_HITS, (end - 1) // SEGMENT_HITS + 1):
             start = max(self._first, number * SEGMENT_HITS)
             stamps = hits[start - self._first : (number + 1) * SEGMENT_HITS - self._first]
-            yield number, self._NUMBER.pack(start) + array("d", stamps).tobytes()
+            yield number, self._HEAD.pack(self._LETTER, start) + array("d", stamps).tobytes()
         self._saved = end
 
     def first_part(self) -> int:
@@ -124,24 +129,44 @@ class Sliding:
 
     def restore(self, parts: Mapping[int, bytes], quota: Quota, now: float) -> None:
         meanwhile = self._hits
-        stamps = array("d")
-        for number in sorted(parts):
-            raw = parts[number][self._NUMBER.size :]
-            stamps.frombytes(raw[: len(raw) - len(raw) % stamps.itemsize])
-        self._hits = deque(sorted([*(min(stamp, now) for stamp in stamps), *meanwhile])[-(quota.hits + 1) :])
-        if meanwhile or len(self._hits) < len(stamps):
+        first, stamps, gapless = self._joined(parts)
+        self._hits = deque(sorted([*(min(now, stamp) for stamp in stamps), *meanwhile]))
+        if meanwhile or not gapless:
             # Written anew, behind the stored segments, so that no new part takes the place of an old one.
             self._first = self._saved = (max(parts, default=-1) + 1) * SEGMENT_HITS
-        elif parts:
-            self._first = int(self._NUMBER.unpack_from(parts[min(parts)])[0])
-            self._saved = self._first + len(self._hits)
+        else:
+            self._first, self._saved = first, first + len(self._hits)
+        while len(self._hits) > quota.hits + 1:
+            self._hits.popleft()
+            self._first += 1
         self.used(quota, now)
+
+    def _joined(self, parts: Mapping[int, bytes]) -> tuple[int, "array[float]", bool]:
+        """The number of the first stored hit, all stamps, and whether none is missing in between."""
+        first = beyond = -1
+        stamps: array[float] = array("d")
+        gapless = True
+        for number in sorted(parts):
+            raw = parts[number]
+            if len(raw) < self._HEAD.size or raw[:1] != self._LETTER:
+                gapless = False
+                continue
+            _letter, start = self._HEAD.unpack_from(raw)
+            if first < 0:
+                first = start
+            elif start != beyond:
+                gapless = False
+            whole = len(raw) - (len(raw) - self._HEAD.size) % stamps.itemsize
+            stamps.frombytes(raw[self._HEAD.size : whole])
+            beyond = first + len(stamps)
+        return max(first, 0), stamps, gapless
 
 
 class Bucketed:
     """Hits per 120th of the window, oldest first."""
 
     __slots__ = ("_buckets", "_changed", "_total")
+    _LETTER = b"B"
     _BUCKET = struct.Struct("!dI")  # end of the bucket, hits
 
     def __init__(self) -> None:
@@ -150,9 +175,8 @@ class Bucketed:
         self._changed = False
 
     def used(self, quota: Quota, now: float) -> int:
-        while self._buckets and self._buckets[0][0] <= now - quota.window_s:
+        while self._buckets and self._buckets[0][0] + quota.window_s <= now:
             self._total -= int(self._buckets.popleft()[1])
-            self._changed = True
         return self._total
 
     def hit(self, quota: Quota, now: float) -> bool:
@@ -162,9 +186,8 @@ class Bucketed:
         return over
 
     def _count(self, quota: Quota, now: float) -> None:
-        size = quota.window_s / BUCKETS
         if not self._buckets or self._buckets[-1][0] <= now:
-            self._buckets.append([(now // size + 1) * size, 0])
+            self._buckets.append([self._end(quota, now), 0])
         self._buckets[-1][1] += 1
         self._total += 1
         while self._total > quota.hits + 1:
@@ -173,6 +196,12 @@ class Bucketed:
             if not self._buckets[0][1]:
                 self._buckets.popleft()
         self._changed = True
+
+    @staticmethod
+    def _end(quota: Quota, now: float) -> float:
+        """The end of the bucket that a hit at ``now`` belongs to."""
+        size = quota.window_s / BUCKETS
+        return max((now // size + 1) * size, now)
 
     def frees_at(self, quota: Quota, now: float) -> float:
         surplus = self.used(quota, now) - quota.hits
@@ -187,21 +216,25 @@ class Bucketed:
     def changed_parts(self, *, everything: bool = False) -> Parts:
         if self._changed or everything:
             self._changed = False
-            yield 0, b"".join(self._BUCKET.pack(end, int(hits)) for end, hits in self._buckets)
+            buckets = [self._BUCKET.pack(end, int(hits)) for end, hits in self._buckets]
+            yield 0, b"".join([self._LETTER, *buckets])
 
     def first_part(self) -> int:
         return 0
 
     def restore(self, parts: Mapping[int, bytes], quota: Quota, now: float) -> None:
         raw = parts.get(0, b"")
-        whole = raw[: len(raw) - len(raw) % self._BUCKET.size]
-        latest = now + quota.window_s / BUCKETS
+        if raw[:1] != self._LETTER:
+            return
+        whole = raw[1 : len(raw) - (len(raw) - 1) % self._BUCKET.size]
+        latest = self._end(quota, now)
         merged: dict[float, float] = {}
         for end, hits in [*self._BUCKET.iter_unpack(whole), *self._buckets]:
-            merged[min(end, latest)] = merged.get(min(end, latest), 0) + hits
+            end_then = min(latest, end)
+            merged[end_then] = merged.get(end_then, 0) + hits
+        self._changed = bool(self._buckets)
         self._buckets = deque([end, hits] for end, hits in sorted(merged.items()))
         self._total = int(sum(merged.values()))
-        self._changed = True
         self.used(quota, now)
 
 
@@ -209,7 +242,8 @@ class _TwoNumbers(ABC):
     """What leaky and fixed meters share: an amount, the time it belongs to, and one stored part."""
 
     __slots__ = ("_amount", "_at", "_changed")
-    _STATE = struct.Struct("!dd")
+    _LETTER: ClassVar[bytes]
+    _STATE = struct.Struct("!cdd")
 
     def __init__(self) -> None:
         self._amount = 0.0
@@ -217,74 +251,96 @@ class _TwoNumbers(ABC):
         self._changed = False
 
     @abstractmethod
-    def used(self, quota: Quota, now: float) -> float: ...
+    def _state(self, quota: Quota, now: float) -> tuple[float, float]:
+        """The amount at ``now`` and the time it belongs to. Looking changes nothing, not even by rounding."""
+
+    def used(self, quota: Quota, now: float) -> float:
+        return self._state(quota, now)[0]
+
+    def _filled(self, quota: Quota) -> float:
+        """The amount, as far as it counts: up to the cap of this quota, which may have changed meanwhile."""
+        return min(self._amount, PENALTY_CAP * quota.hits)
+
+    def _put(self, amount: float, at: float) -> None:
+        self._amount, self._at = amount, at
+        self._changed = True
 
     def changed_parts(self, *, everything: bool = False) -> Parts:
         if self._changed or everything:
             self._changed = False
-            yield 0, self._STATE.pack(self._amount, self._at)
+            yield 0, self._STATE.pack(self._LETTER, self._amount, self._at)
 
     def first_part(self) -> int:
         return 0
 
     def restore(self, parts: Mapping[int, bytes], quota: Quota, now: float) -> None:
-        counted = self._amount
         raw = parts.get(0, b"")
-        if len(raw) == self._STATE.size:
-            self._amount, at = self._STATE.unpack(raw)
-            self._at = min(at, now)
-            self._amount = self.used(quota, now) + counted
-        self._changed = True
+        if len(raw) != self._STATE.size or raw[:1] != self._LETTER:
+            return
+        _letter, amount, at = self._STATE.unpack(raw)
+        if not (amount >= 0 and isfinite(amount) and isfinite(at)):
+            return
+        own, own_at = self._state(quota, now)
+        self._amount, self._at = amount, min(at, now)
+        stored, stored_at = self._state(quota, now)
+        if own:
+            self._put(stored + own, stored_at if stored else own_at)
 
 
 class Leaky(_TwoNumbers):
     """A bucket that drains ``quota.hits`` in ``window_s``, evenly: MeterMaid 6.3's weighted average."""
 
     __slots__ = ()
+    _LETTER = b"L"
 
-    def used(self, quota: Quota, now: float) -> float:
+    def _state(self, quota: Quota, now: float) -> tuple[float, float]:
         drained = max(0.0, now - self._at) * quota.hits / quota.window_s
-        self._amount = max(0.0, self._amount - drained)
-        self._at = max(self._at, now)
-        return self._amount
+        return max(0.0, self._filled(quota) - drained), max(self._at, now)
 
     def hit(self, quota: Quota, now: float) -> bool:
-        over = self.used(quota, now) + 1 > quota.hits
+        amount, at = self._state(quota, now)
+        over = amount + 1 > quota.hits
         if not over or quota.penalize:
-            self._amount = min(self._amount + 1, LEAKY_CAP * quota.hits)
-        self._changed = True
+            self._put(amount + 1, at)
         return over
 
     def frees_at(self, quota: Quota, now: float) -> float:
-        surplus = self.used(quota, now) + 1 - quota.hits
-        return now + max(0.0, surplus) * quota.window_s / quota.hits
+        if self.used(quota, now) + 1 <= quota.hits:
+            return now
+        at = self._at + (self._filled(quota) + 1 - quota.hits) * quota.window_s / quota.hits
+        step = nextafter(at, inf) - at
+        while self.used(quota, at) + 1 > quota.hits:  # what rounding left over
+            at, step = at + step, step * 2
+        return at
 
 
 class Fixed(_TwoNumbers):
     """Counts every attempt; each whole window takes all away, or with `penalize` one quota's worth."""
 
     __slots__ = ()
+    _LETTER = b"F"
 
-    def used(self, quota: Quota, now: float) -> float:
+    def _state(self, quota: Quota, now: float) -> tuple[float, float]:
+        amount = self._filled(quota)
+        if not amount:
+            return 0.0, now
         windows = (now - self._at) // quota.window_s
-        if windows >= 1:
-            self._amount = max(0.0, self._amount - windows * quota.hits) if quota.penalize else 0.0
-            self._at = self._at + windows * quota.window_s if self._amount else now
-        return self._amount
+        if self._at + (windows + 1) * quota.window_s <= now:  # as `frees_at` reckons, to the last bit
+            windows += 1
+        if windows < 1:
+            return amount, self._at
+        amount = max(0.0, amount - windows * quota.hits) if quota.penalize else 0.0
+        return amount, self._at + windows * quota.window_s if amount else now
 
     def hit(self, quota: Quota, now: float) -> bool:
-        over = self.used(quota, now) >= quota.hits
-        if not self._amount:
-            self._at = now
-        self._amount += 1
-        self._changed = True
-        return over
+        amount, at = self._state(quota, now)
+        self._put(amount + 1, at)
+        return amount >= quota.hits
 
     def frees_at(self, quota: Quota, now: float) -> float:
-        used = self.used(quota, now)
-        if used < quota.hits:
+        if self.used(quota, now) < quota.hits:
             return now
-        windows = ceil((used - quota.hits + 1) / quota.hits) if quota.penalize else 1
+        windows = (self._filled(quota) - quota.hits) // quota.hits + 1 if quota.penalize else 1
         return self._at + windows * quota.window_s
 
 

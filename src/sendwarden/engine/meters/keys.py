@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from .algorithms import Quota
@@ -15,7 +15,14 @@ EVICTION_SAMPLE = 16
 
 
 class MeterError(ValueError):
-    """A request that the table cannot answer: wrong type, bad number, empty key. The callout fails."""
+    """A request that the table cannot answer: wrong type, bad number, empty key. The callout fails.
+
+    Its text is told to the postmaster once a minute, so that it holds nothing that clients can vary.
+    """
+
+
+class NothingThere(MeterError):
+    """A key that is empty (the null sender), or not set: a normal no, of which nobody need be told."""
 
 
 class Reading(NamedTuple):
@@ -45,14 +52,40 @@ def same_keys(old: TableOptions, new: TableOptions) -> bool:
 
 
 def normal_key(options: TableOptions, key: str) -> str:
-    """The key as it is kept. Raises `MeterError` for an empty one, or no address in an ipv4 table."""
+    """The key as it is kept: short, and such that a store can write it as UTF-8, odd bytes included.
+
+    Raises `NothingThere` for an empty key, `MeterError` for one that must be an address and is none.
+    """
     if not key:
-        raise MeterError("an empty key (the null sender) is not counted")
+        raise NothingThere("an empty key (the null sender) is not counted")
     if options.data_type == "ipv4":
+        folded = _address(key)
+    else:
+        folded = key.casefold() if "nocase" in options.options else key
+    if len(folded) <= MAX_KEY_BYTES:
+        if folded.isascii():
+            return folded
         try:
-            return str(ip_address(key.removeprefix("IPv6:")))
-        except ValueError:
-            raise MeterError(f"{key!r} is not an IP address") from None
-    folded = key.casefold() if "nocase" in options.options else key
-    raw = folded.encode("utf-8", "surrogateescape")
-    return folded if len(raw) <= MAX_KEY_BYTES else "sha256:" + hashlib.sha256(raw).hexdigest()
+            if len(folded.encode("utf-8", "surrogateescape")) <= MAX_KEY_BYTES:
+                return folded
+        except UnicodeEncodeError:  # half a surrogate pair, which a decoded header may hold
+            pass
+    return "sha256:" + hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def stored_key(options: TableOptions, stored: str) -> str:
+    """A stored key as the options now have it, and "" where it could be none of theirs."""
+    try:
+        return normal_key(options, stored)
+    except MeterError:
+        return ""
+
+
+def _address(text: str) -> str:
+    """The one spelling of an IP address; an IPv4 address mapped into IPv6 is the IPv4 address."""
+    try:
+        address = ip_address(text.removeprefix("IPv6:"))
+    except ValueError:
+        raise MeterError("a key that is no IP address") from None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

@@ -24,6 +24,9 @@ NO_EFFECT = (
     "metermaid.enable",
 )
 
+# What a quota, a number of seconds and a number of entries may be.
+NUMBERS = range(1, 10**9 + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
@@ -48,16 +51,12 @@ class TableOptions:
         return Quota(self.quota, self.quota_time, "penalize" in self.options)
 
 
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f'a whole number is expected, not "{text}"')
-    return int(text)
-
-
 def _positive(text: str) -> int:
-    number = _whole_number(text)
-    if number < 1 or number > 10**9:
-        raise ValueError(f"a number from 1 to 1000000000 is expected, not {text}")
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f'a whole number is expected, not "{text}"', "write digits alone, such as 50")
+    number = int(text[:20])  # what is longer is too large anyhow
+    if number not in NUMBERS:
+        raise ValueError(f"{text[:20]} is out of range", "write a number from 1 to 1000000000")
     return number
 
 
@@ -65,20 +64,22 @@ def _seconds(text: str) -> int:
     try:
         return _positive(text)
     except ValueError:
+        if text.isascii() and text.isdigit():
+            raise
         try:
-            meant = f"write {parse_duration_s(text)}"
+            meant = parse_duration_s(text)
         except ValueError:
-            meant = ""
-        raise ValueError(f'a whole number of seconds is expected, not "{text}"', meant) from None
+            meant = 0
+        remedy = f"write {meant}" if meant in NUMBERS else "write digits alone, such as 3600"
+        raise ValueError(f'a whole number of seconds is expected, not "{text}"', remedy) from None
 
 
 def _duration(text: str) -> int:
     try:
         return parse_duration_s(text)
     except ValueError:
-        raise ValueError(
-            f'an ISO 8601 duration is expected, not "{text}"', 'write for example "PT5M"'
-        ) from None
+        remedy = 'write for example "PT5M"'
+        raise ValueError(f'an ISO 8601 duration is expected, not "{text}"', remedy) from None
 
 
 def _word(*known: str) -> Callable[[str], str]:
@@ -123,6 +124,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 }
 
 _TABLE = re.compile(r"metermaid\.(?:table\.|local_table:)([^.\s]+)\.([\w-]+)", re.IGNORECASE)
+_CONFIGUTIL = re.compile(r"\s*(?:\S*/)?configutil\s")
 _ASSIGNMENT = re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*")
 
 
@@ -151,15 +153,15 @@ class _Reader:
         while number < len(lines):
             line = lines[number].rstrip("\r")
             number += 1
-            if not line.strip() or line.lstrip()[0] in "#!":
+            if not line.strip() or _is_comment(line):
                 continue
-            if "configutil" in line:
+            if _CONFIGUTIL.match(line):
                 found += self._configutil(number, line)
             elif assignment := _ASSIGNMENT.fullmatch(line):
                 name, value = assignment.groups()
                 name_place = Place(self.file, number, assignment.start(1) + 1, len(name), line)
                 value_place = Place(self.file, number, assignment.start(2) + 1, max(1, len(value)), line)
-                if not value and number < len(lines) and "=" not in lines[number] and lines[number].strip():
+                if not value and number < len(lines) and _is_bare_value(lines[number]):
                     wrapped = lines[number].rstrip("\r")
                     value = wrapped.strip()
                     value_place = Place(self.file, number + 1, wrapped.index(value) + 1, len(value), wrapped)
@@ -179,15 +181,15 @@ class _Reader:
             remedy = "write: configutil -o metermaid.table.T.quota -v 50"
             self.problem("SW407", "this line sets nothing", whole, remedy)
             return []
-        value_at = max(0, line.rfind(value))
         return [
-            _Setting(
-                name,
-                value,
-                Place(self.file, number, line.index(name) + 1, len(name), line),
-                Place(self.file, number, value_at + 1, max(1, len(value)), line),
-            )
+            _Setting(name, value, self._word(number, line, "-o", name), self._word(number, line, "-v", value))
         ]
+
+    def _word(self, number: int, line: str, option: str, word: str) -> Place:
+        """The place of the word behind ``-o`` or ``-v``, within its quotes where it has some."""
+        behind = re.search(rf"\s{option}\s+", line)
+        at = line.find(word, behind.end() if behind else 0)
+        return Place(self.file, number, max(at, 0) + 1, max(1, len(word)), line)
 
     def read(self, setting: _Setting) -> None:
         name = setting.name.lower()
@@ -224,6 +226,15 @@ class _Reader:
             self.problem("SW408", says, setting.name_place, f"the other stands in {earlier}", warning=True)
         places = {**before.places, attribute: setting.value_place}
         self.tables[table] = replace(before, **{attribute: value, "places": places})
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip()[:1] in ("#", "!")
+
+
+def _is_bare_value(line: str) -> bool:
+    """Can this line be the value of the one before it?"""
+    return bool(line.strip()) and "=" not in line and not _is_comment(line) and not _CONFIGUTIL.match(line)
 
 
 def _unquoted(value: str) -> str:

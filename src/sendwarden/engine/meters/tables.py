@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from .keys import Change
+from .loading import Loading
 from .options import TableOptions
 from .throttle import ThrottleTable
 from .values import GreylistTable, SimpleTable
@@ -13,6 +14,7 @@ class Table(Protocol):
     """What every table type offers to the store and to `Tables`."""
 
     options: TableOptions
+    loading: Loading
 
     def changes(self, now: float) -> Iterator[Change]:
         """What changed since the last call."""

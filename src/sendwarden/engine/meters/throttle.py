@@ -9,7 +9,8 @@ an attacker with many names could wipe out his own count; when all are, the tabl
 from collections.abc import Iterator, Mapping
 
 from .algorithms import Meter, Quota, new_meter
-from .keys import EVICTION_SAMPLE, Change, Reading, normal_key, same_keys
+from .keys import EVICTION_SAMPLE, Change, Reading, normal_key, same_keys, stored_key
+from .loading import Loading
 from .options import TableOptions
 
 # The whole table is searched for room at most this often.
@@ -19,16 +20,15 @@ PRESUMED_SHARE = 0.8
 
 
 class ThrottleTable:
-    """Hits per key against the table's quota. `loading`: a store still reads what was counted before."""
+    """Hits per key against the table's quota."""
 
     def __init__(self, options: TableOptions) -> None:
         self.options = options
         self.quota = options.limit
-        self.loading = False
+        self.loading = Loading()
         self._meters: dict[str, Meter] = {}  # quietest first
-        self._unknown: set[str] = set()  # met while loading, not yet found in the store
-        self._changed: dict[str, None] = {}
-        self._search_again_at = 0.0
+        self._changed: dict[str, bool] = {}  # True: what the store holds of the key is of no use any more
+        self._searched_at: float | None = None
 
     def __len__(self) -> int:
         return len(self._meters)
@@ -43,10 +43,9 @@ class ThrottleTable:
             if trouble == "full":
                 return Reading(over=False, used=0, quota=self.quota, trouble=trouble)
             meter = new_meter(self.options.algorithm, self.quota)
-            if self.loading:
-                self._unknown.add(key)
+            self.loading.begins_key(key)
         self._meters[key] = meter
-        self._changed[key] = None
+        self._changed.setdefault(key, False)
         quota = self._quota_of(key)
         used = meter.used(quota, now)
         over = meter.hit(quota, now)
@@ -64,17 +63,12 @@ class ThrottleTable:
 
     def remove(self, key: str) -> None:
         key = normal_key(self.options, key)
-        if self._meters.pop(key, None) is not None:
-            self._changed[key] = None
-        self._unknown.discard(key)
-
-    def loaded(self) -> None:
-        """All stored keys are in: no key is presumed to have used anything any more."""
-        self.loading = False
-        self._unknown.clear()
+        if self._meters.pop(key, None) is not None or self.loading.going_on:
+            self._changed[key] = True
+        self.loading.settle(key)
 
     def _quota_of(self, key: str) -> Quota:
-        if key not in self._unknown:
+        if key not in self.loading.unread:
             return self.quota
         left = self.quota.hits - int(PRESUMED_SHARE * self.quota.hits)
         return Quota(max(1, left), self.quota.window_s, self.quota.penalize)
@@ -83,13 +77,16 @@ class ThrottleTable:
         if len(self._meters) < self.options.max_entries:
             return ""
         evicted = self._evict(EVICTION_SAMPLE, now)
-        if evicted is None and now >= self._search_again_at:
+        if evicted is None and not self._searched_lately(now):
             evicted = self._evict(len(self._meters), now)
             if evicted is None:
-                self._search_again_at = now + SEARCH_INTERVAL_S
+                self._searched_at = now
         if evicted is not None:
             return "evicted" if evicted else ""
         return "grown" if len(self._meters) < 2 * self.options.max_entries else "full"
+
+    def _searched_lately(self, now: float) -> bool:
+        return self._searched_at is not None and 0 <= now - self._searched_at < SEARCH_INTERVAL_S
 
     def _evict(self, candidates: int, now: float) -> float | None:
         """Drop the key that counts least among the quietest ``candidates``; what it counted, or None."""
@@ -108,23 +105,34 @@ class ThrottleTable:
         if not best:
             return None
         del self._meters[best]
-        self._changed[best] = None
+        if best in self.loading.unread:  # the store may still hold more of it, and keeps that
+            self.loading.unread.discard(best)
+            self._changed.pop(best, None)
+        else:
+            self._changed[best] = True
         return best_used
 
     def changes(self, now: float) -> Iterator[Change]:
-        changed, self._changed = self._changed, {}
-        for key in changed:
+        for key, useless in self._take_changed().items():
             meter = self._meters.get(key)
-            if meter is None:
+            if useless:
                 yield Change(key, drop=True)
-            elif parts := tuple(meter.changed_parts()):
+            if meter and (parts := tuple(meter.changed_parts())):
                 yield Change(key, parts, meter.first_part())
-        yield from self._expired(now)
+        if not self.loading.going_on:
+            yield from self._expired(now)
 
     def everything(self) -> Iterator[Change]:
-        self._changed.clear()
+        self._take_changed()
         for key, meter in self._meters.items():
-            yield Change(key, tuple(meter.changed_parts(everything=True)), meter.first_part())
+            if key not in self.loading.unread:
+                yield Change(key, tuple(meter.changed_parts(everything=True)), meter.first_part())
+
+    def _take_changed(self) -> dict[str, bool]:
+        """What changed since the last call; what may not be written yet stays for a later one."""
+        changed, unread = self._changed, self.loading.unread
+        self._changed = {key: changed.pop(key) for key in unread & changed.keys()} if unread else {}
+        return changed
 
     def reconfigure(self, options: TableOptions) -> bool:
         new = new_meter(options.algorithm, options.limit)
@@ -146,12 +154,17 @@ class ThrottleTable:
             yield Change(key, drop=True)
 
     def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None:
+        stored, key = key, stored_key(self.options, key)
+        if key != stored:
+            self._changed[stored] = True
+        if not key or key in self.loading.settled:
+            return
         meter = self._meters.pop(key, None)
         if meter is None:
             if self._make_room(now) == "full":
                 return
             meter = new_meter(self.options.algorithm, self.quota)
         meter.restore(parts, self.quota, now)
-        self._unknown.discard(key)
+        self.loading.unread.discard(key)
         self._meters[key] = meter
-        self._changed[key] = None
+        self._changed.setdefault(key, False)

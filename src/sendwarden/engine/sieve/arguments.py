@@ -1,6 +1,6 @@
 """Arguments of a command or test: sorted into tags and parameters, and checked."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from sendwarden.core.place import Problem, did_you_mean
@@ -8,10 +8,10 @@ from sendwarden.core.place import Problem, did_you_mean
 from .matching import ASCII_CASEMAP, IS, Comparator, Keys, Matched, MatchType
 from .outcome import TraceLine
 from .parse import Argument, FunctionArgument, Node, NumberArgument, Span, StringArgument, TagArgument
-from .registry import Capability, Facts, Language, Spec, Tag, Use
+from .registry import Capability, EnvelopePart, Facts, Language, Spec, Tag, Use
 from .run import Run, Step
 from .source import Source
-from .text import BadCharacter, Call, Text, constant, parse_text
+from .text import BadText, Call, Namespace, Text, constant, parse_text
 from .trace import traced_function
 
 RELATIONS = ("gt", "ge", "lt", "le", "eq", "ne")
@@ -32,7 +32,9 @@ class Surroundings(Protocol):
 
     def capabilities(self) -> Iterable[Capability]: ...
 
-    def problem(self, code: str, says: str, span: Span, remedy: str = "", more: str = "") -> None: ...
+    def problem(self, code: str, says: str, span: Span, remedy: str = "") -> None: ...
+
+    def warning(self, code: str, says: str, span: Span, remedy: str) -> None: ...
 
     def trace_line(self, node_span: Span) -> TraceLine: ...
 
@@ -50,9 +52,17 @@ class NodeUse:
         self.block: Step | None = None
         self.parameters: dict[str, tuple[Span, tuple[Text, ...], int]] = {}
         self.tags: dict[str, tuple[str, tuple[Text, ...], int]] = {}
+        self.tags_seen: dict[str, TagArgument] = {}  # of each group the first
+        # A tag that cannot be understood: who knows which of the other arguments would have been its own.
+        self.uncertain = False
         self.match_type: MatchType = IS
         self.comparator: Comparator = ASCII_CASEMAP
         self.relation = ""
+        self._matched: Matched | None = None
+
+    @property
+    def envelope_parts(self) -> Mapping[str, EnvelopePart]:
+        return {name: part for c in self.compiler.capabilities() for name, part in c.envelope_parts.items()}
 
     def text(self, parameter: str) -> Text:
         return self.parameters[parameter][1][0]
@@ -73,19 +83,24 @@ class NodeUse:
         return self.tags[group][2]
 
     def matched(self) -> Matched:
-        keys = _keys(self.texts(self.spec.parameters[-1].name))
-        sets = self.compiler.has("variables")
-        matched = self.match_type.bind(self.comparator, keys, self.relation, sets)
-        return _seen(matched) if self.compiler.tracing else matched
+        if self._matched is None:
+            keys = _keys(self.texts(self.spec.parameters[-1].name))
+            sets = self.compiler.has("variables")
+            matched = self.match_type.bind(self.comparator, keys, self.relation, sets)
+            self._matched = _seen(matched) if self.compiler.tracing else matched
+        return self._matched
 
     def matched_count(self) -> Callable[[Run, int], bool] | None:
         if self.match_type.tag != ":count":
             return None
         matched = self.matched()
-        return lambda run, count: matched(run, (str(count),))
+        return lambda run, count: matched(run, (str(count),))  # the number is the only value
 
     def problem(self, parameter: str, says: str, remedy: str = "") -> None:
         self.compiler.problem("SW304", says, self.span(parameter), remedy)
+
+    def warning(self, code: str, parameter: str, says: str, remedy: str) -> None:
+        self.compiler.warning(code, says, self.span(parameter), remedy)
 
     def span(self, parameter: str) -> Span:
         return self.parameters[parameter][0] if parameter in self.parameters else self.node.name_span
@@ -117,7 +132,7 @@ class Arguments:
         arguments = iter(use.node.arguments)
         for argument in arguments:
             if isinstance(argument, TagArgument):
-                self.tag(use, argument, arguments)
+                self.tag(use, argument, arguments, late=bool(rest))
             else:
                 rest.append(argument)
         self.positional(use, rest)
@@ -127,6 +142,9 @@ class Arguments:
         parameters = use.spec.parameters
         for parameter, argument in zip(parameters, rest, strict=False):
             use.parameters[parameter.name] = self.value(parameter.name, parameter.type, argument)
+        swallowed = use.spec.tests == "none" and use.node.tests  # what should be a text was read as a test
+        if use.uncertain or (swallowed and len(rest) < len(parameters)):
+            return
         if len(rest) < len(parameters):
             missing = parameters[len(rest)]
             says = f'"{use.node.name}" lacks its argument "{missing.name}"'
@@ -160,17 +178,22 @@ class Arguments:
         return span, (constant(""),), 0
 
     def string(self, string: str, span: Span) -> Text:
-        namespaces = {
-            name: space for c in self.compiler.capabilities() for name, space in c.namespaces.items()
-        }
+        def namespace(name: str) -> Namespace | None:
+            """Variables of a namespace; one that nothing requires is an error (RFC 5229 section 3)."""
+            for capability in self.compiler.language.capabilities:
+                if name in capability.namespaces:
+                    self.compiler.needs(capability.name, f"${{{name}.}}", span)
+                    return capability.namespaces[name]
+            return None
+
         try:
             return parse_text(
                 string,
                 variables=self.compiler.has("variables"),
                 encoded=self.compiler.has("encoded-character"),
-                namespaces=namespaces,
+                namespace=namespace,
             )
-        except BadCharacter as error:
+        except BadText as error:
             self.compiler.problem("SW304", str(error), span)
             return constant("")
 
@@ -200,49 +223,65 @@ class Arguments:
         added = [tag for c in self.compiler.language.capabilities for tag in c.tags.get(spec.name, ())]
         return [*spec.tags, *added]
 
+    def tag_names(self, spec: Spec) -> list[str]:
+        names = [tag.name for tag in self.known_tags(spec)]
+        return [*names, *self.match_types(), ":comparator"] if spec.matching else names
+
     def match_types(self) -> dict[str, MatchType]:
         return {m.tag: m for c in self.compiler.language.capabilities for m in c.match_types}
 
-    def tag(self, use: NodeUse, argument: TagArgument, rest: "Iterable[Argument]") -> None:
+    def tag(self, use: NodeUse, argument: TagArgument, rest: Iterable[Argument], *, late: bool) -> None:
+        """``late``: it stands behind an argument that is no tag, which only Messaging Server may take."""
         spec, name = use.spec, argument.name
+        if late and not self.compiler.language.dialect:
+            use.uncertain = True
+            says = f"{name} stands behind an argument that is no tag"
+            self.compiler.problem("SW305", says, argument.span, "tags come first")
+            return
         if spec.matching and name == ":comparator":
+            self._only_one(use, argument, "comparator")
             self._comparator(use, argument, next(iter(rest), None))
             return
         if spec.matching and name in (types := self.match_types()):
+            self._only_one(use, argument, "match type")
             self._match_type(use, argument, types[name], rest)
             return
         tag = next((tag for tag in self.known_tags(spec) if tag.name == name), None)
         if tag is None:
-            known = [tag.name for tag in self.known_tags(spec)]
-            known += [*self.match_types(), ":comparator"] if spec.matching else []
+            known = self.tag_names(spec)
             remedy = did_you_mean(name, known) or (
                 f"known are {', '.join(known)}" if known else "it takes no tags"
             )
             self.compiler.problem("SW305", f'"{use.node.name}" has no tag {name}', argument.span, remedy)
+            use.uncertain = True
             return
         self.compiler.needs(tag.capability, name, argument.span)
-        if tag.group in use.tags:
-            self.compiler.problem(
-                "SW305", f"{use.tags[tag.group][0]} and {name} contradict each other", argument.span
-            )
+        self._only_one(use, argument, tag.group)
         texts: tuple[Text, ...] = ()
         number = 0
         if tag.takes:
             value = next(iter(rest), None)
             if value is None:
                 self.compiler.problem("SW306", f"{name} lacks its argument", argument.span)
+                use.uncertain = True
             else:
                 _span, texts, number = self.value(name, tag.takes, value)
         use.tags[tag.group] = (name, texts, number)
 
+    def _only_one(self, use: NodeUse, argument: TagArgument, group: str) -> None:
+        """Of a group of tags one may stand, and once (RFC 5228 section 2.6)."""
+        earlier = use.tags_seen.setdefault(group, argument)
+        if earlier is argument:
+            return
+        says = f"{earlier.name} and {argument.name} contradict each other"
+        if earlier.name == argument.name:
+            says = f"{argument.name} stands twice"
+        self.compiler.problem("SW305", says, argument.span, "keep one of them")
+
     def _match_type(
-        self, use: NodeUse, argument: TagArgument, match_type: MatchType, rest: "Iterable[Argument]"
+        self, use: NodeUse, argument: TagArgument, match_type: MatchType, rest: Iterable[Argument]
     ) -> None:
         self.compiler.needs(match_type.capability, argument.name, argument.span)
-        if use.match_type is not IS:
-            self.compiler.problem(
-                "SW305", f"{use.match_type.tag} and {argument.name} contradict each other", argument.span
-            )
         use.match_type = match_type
         if not match_type.relational:
             return
@@ -251,6 +290,7 @@ class Arguments:
             case StringArgument([token], _, False) if token.string.lower() in RELATIONS:
                 use.relation = token.string.lower()
             case _:
+                use.uncertain = True
                 span = relation.span if relation else argument.span
                 remedy = f'one of {", ".join(RELATIONS)}, as in {argument.name} "ge"'
                 self.compiler.problem("SW304", f"{argument.name} takes a relation", span, remedy)
@@ -264,6 +304,7 @@ class Arguments:
                 use.comparator = known[token.string]
                 self.compiler.needs(use.comparator.capability, use.comparator.name, span)
             case _:
+                use.uncertain = name is None
                 span = name.span if name else argument.span
                 self.compiler.problem("SW304", "this is no comparator", span, f"known are {', '.join(known)}")
 

@@ -5,21 +5,18 @@ parameters, compile its tests and block, then let the spec build. A script with 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sendwarden.core.place import Place, Problem, did_you_mean
+from sendwarden.core.place import Place, Problem, Severity, did_you_mean, has_errors, in_order
 
 from .arguments import Arguments, NodeUse
-from .limits import SCRIPT_BYTES, STEPS
+from .blocks import always, first_true_of, in_a_row, size_of
+from .limits import SCRIPT_BYTES
 from .mail import Mail
 from .outcome import Outcome, RunError, TraceLine
-from .parse import (
-    Node,
-    Span,
-    StringArgument,
-    parse,
-)
+from .parse import FunctionArgument, Node, Span, StringArgument, parse
 from .registry import Capability, Facts, Language, Spec
 from .run import Host, Run, SieveError, Step
 from .source import Source
@@ -27,6 +24,10 @@ from .trace import traced_step
 
 if TYPE_CHECKING:
     from sendwarden.engine.world import World
+
+
+# Of most runs.
+_KEPT = Outcome((), implicit_keep=True, variables=MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Script:
             (self.traced if trace else self.step)(run)
         except SieveError as stopped:
             error = RunError(stopped.line, stopped.says)
+        if not (error or run.actions or run.variables or trace) and run.implicit_keep:
+            return _KEPT
         if error:
             return Outcome(
                 (), implicit_keep=True, variables=run.variables, error=error, trace=tuple(lines or ())
@@ -75,12 +78,17 @@ class Compiler:
         self.tracing = tracing
         self.facts = Facts()
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.required: set[str] = {""}
         self.require_line: Node | None = None
         self.arguments = Arguments(self)
 
-    def problem(self, code: str, says: str, span: Span, remedy: str = "", more: str = "") -> None:
-        self.problems.append(Problem(code, says, self.source.place(span), remedy, (more,) if more else ()))
+    def problem(self, code: str, says: str, span: Span, remedy: str = "") -> None:
+        self.problems.append(Problem(code, says, self.source.place(span), remedy))
+
+    def warning(self, code: str, says: str, span: Span, remedy: str) -> None:
+        place = self.source.place(span)
+        self.warnings.append(Problem(code, says, place, remedy, severity=Severity.WARNING))
 
     def has(self, capability: str) -> bool:
         return capability in self.required
@@ -90,16 +98,17 @@ class Compiler:
     def capabilities(self) -> Iterable[Capability]:
         return (capability for capability in self.language.capabilities if capability.name in self.required)
 
-    def find(self, name: str) -> tuple[Spec, str] | None:
-        """The spec of that name and its capability; one that is in force before one that is not."""
+    def find(self, name: str, what: str) -> tuple[Spec, str] | None:
+        """The spec of that name and its capability: of the right kind, and in force, before any other."""
         found = [
             (spec, capability.name)
             for capability in self.language.capabilities
             for spec in capability.specs
             if spec.name == name
         ]
-        in_force = [pair for pair in found if pair[1] in self.required]
-        return next(iter(in_force or found), None)
+        right = [pair for pair in found if pair[0].kind in (what, "both")] or found
+        in_force = [pair for pair in right if pair[1] in self.required]
+        return next(iter(in_force or right), None)
 
     def needs(self, capability: str, used: str, span: Span) -> None:
         """Note an error unless ``capability`` was required."""
@@ -128,6 +137,9 @@ class Compiler:
         return self.block(nodes[head:])
 
     def require(self, node: Node) -> None:
+        if node.broken:  # nobody knows what it would have named: no complaint about any of it
+            self.required.update(self.language.names)
+            return
         match node.arguments:
             case [StringArgument() as names] if not node.tests and node.block is None:
                 self.require_line = self.require_line or node
@@ -138,9 +150,9 @@ class Compiler:
                 self.problem("SW304", "require takes one string or list of strings", node.span, remedy)
 
     def _require_one(self, name: str, span: Span) -> None:
-        if name not in self.language.names or not name:
-            known = self.language.names
-            remedy = did_you_mean(name, known) or f"known are {', '.join(filter(None, known))}"
+        known = self.language.names
+        if name not in known:
+            remedy = did_you_mean(name, known) or f"known are {', '.join(known)}"
             self.problem("SW302", f'there is no extension "{name}" here', span, remedy)
         self.required.add(name)
 
@@ -149,7 +161,7 @@ class Compiler:
         at = 0
         while at < len(nodes):
             end = at + 1
-            if nodes[at].name == "if":
+            if nodes[at].name in ("if", "elsif", "else"):
                 while end < len(nodes) and nodes[end].name in ("elsif", "else"):
                     end += 1
                 steps.append(self.chain(nodes[at:end]))
@@ -157,20 +169,15 @@ class Compiler:
                 steps.append(step)
             at = end
         line = self.source.line_of(nodes[0].span.start) if nodes else 1
-        return _block(tuple(steps), sum(_size(node) for node in nodes), line)
+        return in_a_row(tuple(steps), sum(size_of(node) for node in nodes), line)
 
     def command(self, node: Node) -> Step | None:
+        if node.broken:
+            self._inside(node)
+            return None
         if node.name == "require":
             self.problem(
                 "SW307", "require must stand before all other commands", node.span, "move it to the top"
-            )
-            return None
-        if node.name in ("elsif", "else"):
-            self.problem(
-                "SW309",
-                f'"{node.name}" follows no "if"',
-                node.name_span,
-                'it must follow the block of an "if"',
             )
             return None
         try:
@@ -179,16 +186,22 @@ class Compiler:
             return None
 
     def chain(self, nodes: Sequence[Node]) -> Step:
-        """An if with its elsifs and else."""
+        """An if with its elsifs and else. One without an if is one error, however long it goes on."""
+        if nodes[0].name != "if":
+            says, remedy = f'"{nodes[0].name}" follows no "if"', 'it must follow the block of an "if"'
+            self.problem("SW309", says, nodes[0].name_span, remedy)
         branches: list[tuple[Step, Step]] = []
         test: Step
         ended = False
         for node in nodes:
+            if node.broken:
+                self._inside(node)
+                continue
             if ended:
                 self.problem("SW309", f'"{node.name}" after "else"', node.name_span, 'an "else" comes last')
             block = self._chain_block(node)
             if node.name == "else":
-                ended, test = True, _true
+                ended, test = True, always
                 if node.tests or node.arguments:
                     self.problem(
                         "SW309", 'an "else" takes no test', node.span, 'write "elsif" for another test'
@@ -196,24 +209,27 @@ class Compiler:
             else:
                 test = self._chain_test(node)
             branches.append((test, block))
-        return _branches(tuple(branches))
+        return first_true_of(tuple(branches))
 
     def _chain_block(self, node: Node) -> Step:
         if node.block is None:
             self.problem(
                 "SW309", f'"{node.name}" needs a block', node.name_span, 'write "{" ... "}" behind its test'
             )
-            return _true
+            return always
         return self.block(node.block)
 
     def _chain_test(self, node: Node) -> Step:
         if node.arguments or len(node.tests) != 1:
-            self.problem(
-                "SW309", f'"{node.name}" takes one test', node.span, "join several with allof or anyof"
-            )
-            return _true
+            says, remedy = f'"{node.name}" takes one test', "join several with allof or anyof"
+            if calls := [a.name for a in node.arguments if isinstance(a, FunctionArgument)]:
+                remedy = f'a test is written without parentheses: {calls[0]} "..."'
+            self.problem("SW309", says, node.span, remedy)
+            for test in node.tests:
+                self.test(test)
+            return always
         self._parentheses(node)
-        return self.test(node.tests[0]) or _true
+        return self.test(node.tests[0]) or always
 
     def _parentheses(self, node: Node) -> None:
         if node.tests_in_list and not self.language.dialect:
@@ -224,6 +240,9 @@ class Compiler:
     # --- tests
 
     def test(self, node: Node) -> Step | None:
+        if node.grouped and not self.language.dialect:
+            says = "a test stands without parentheses of its own"
+            self.problem("SW309", says, node.span, "take the parentheses out")
         try:
             return self.use(node, is_test=True)
         except _Bad:
@@ -235,19 +254,23 @@ class Compiler:
         spec = self.spec_of(node, is_test=is_test)
         use = NodeUse(self, node, spec, is_test=is_test)
         before = len(self.problems)
+        if spec.tests == "none" and node.tests:
+            self.arguments.read(use)
+            self._surplus_test(use)
+            raise _Bad
         self.arguments.read(use)
         self.inner_tests(use)
         self.inner_block(use)
         if len(self.problems) > before:
             raise _Bad
-        step = spec.build(use)
+        step = spec.build(use)  # it may find errors of its own; a script with errors is never run
         if not self.tracing or (use.block is not None and not is_test):
             return step
         return traced_step(step, self.trace_line(node.span), is_test=is_test)
 
     def spec_of(self, node: Node, *, is_test: bool) -> Spec:
         what = "test" if is_test else "command"
-        found = self.find(node.name)
+        found = self.find(node.name, what)
         if found and found[0].kind in (what, "both"):
             self.needs(found[1], node.name, node.name_span)
             return found[0]
@@ -256,12 +279,14 @@ class Compiler:
         if dynamic:
             return dynamic
         if found:
-            other = found[0].kind
-            self.problem("SW303", f'"{node.name}" is a {other}, and here stands a {what}', node.name_span)
+            says = f'"{node.name}" is a {found[0].kind}, and here stands a {what}'
+            remedy = "a command is no condition" if is_test else 'a test stands behind "if"'
+            self.problem("SW303", says, node.name_span, remedy)
         elif resolver and is_test:
             says, remedy = resolver.unknown(node.name, what)
-            close = "" if remedy.startswith("did you mean") else did_you_mean(node.name, self._names("test"))
-            self.problem("SW310", says, node.name_span, f"{close}  {remedy}".lstrip())
+            if not remedy.startswith("did you mean"):
+                remedy = f"{did_you_mean(node.name, self._names('test'))}  {remedy}".lstrip()
+            self.problem("SW310", says, node.name_span, remedy)
         else:
             remedy = did_you_mean(node.name, self._names(what)) or "see docs/supported-sieve.md"
             self.problem("SW303", f'there is no {what} "{node.name}"', node.name_span, remedy)
@@ -270,22 +295,42 @@ class Compiler:
 
     def _inside(self, node: Node) -> None:
         """Errors within what cannot be understood itself are errors all the same."""
+        if follower := self._follower(node):
+            self.block((follower,))
+            return
         for test in node.tests:
             self.test(test)
         if node.block is not None:
             self.block(node.block)
+
+    def _follower(self, node: Node) -> Node | None:
+        """The command behind a forgotten ``;``, which was read as a test of this one."""
+        if len(node.tests) != 1 or node.tests_in_list:
+            return None
+        (test,) = node.tests
+        return replace(test, block=node.block) if test.name in ("if", *self._names("command")) else None
 
     def _names(self, what: str) -> list[str]:
         specs = [spec for capability in self.language.capabilities for spec in capability.specs]
         names = [spec.name for spec in specs if spec.kind in (what, "both")]
         return names if what == "test" else [*names, "if", "elsif", "else", "require"]
 
+    def _surplus_test(self, use: NodeUse) -> None:
+        """A test where none may stand: a forgotten ``;``, or a text or tag without its signs."""
+        node, surplus = use.node, use.node.tests[0]
+        says, remedy = f'"{node.name}" takes no test', 'is a ";" missing before it?'
+        if f":{surplus.name}" in self.arguments.tag_names(use.spec):
+            remedy = f'did you mean ":{surplus.name}"?'
+        elif self._follower(node) is None and len(use.parameters) < len(use.spec.parameters):
+            remedy = "a text stands in double quotes"
+        self.problem("SW309", says, surplus.span, remedy)
+        if self._follower(node) or self.find(surplus.name, "test"):
+            self._inside(node)
+        elif node.block is not None:
+            self.block(node.block)
+
     def inner_tests(self, use: NodeUse) -> None:
         node, spec = use.node, use.spec
-        if spec.tests == "none" and node.tests:
-            self.problem(
-                "SW309", f'"{node.name}" takes no test', node.tests[0].span, 'is a ";" missing before it?'
-            )
         if spec.tests == "one":
             if len(node.tests) != 1:
                 self.problem("SW309", f'"{node.name}" takes one test', node.span)
@@ -313,58 +358,18 @@ class Compiler:
         return TraceLine(place.line, place.column, self.source.shown(node_span), "")
 
 
-def _size(node: Node) -> int:
-    """Commands and tests in a node, its block left out: that one counts itself."""
-    return 1 + sum(_size(test) for test in node.tests)
-
-
-def _true(_run: Run) -> bool:
-    return True
-
-
-def _block(steps: tuple[Step, ...], size: int, line: int) -> Step:
-    def block(run: Run) -> bool:
-        run.steps += size
-        if run.steps > STEPS:
-            raise SieveError(line, f"more than {STEPS} commands and tests")
-        for step in steps:  # noqa: SIM110 - any() with a generator costs more than the commands
-            if step(run):
-                return True
-        return False
-
-    return block
-
-
-def _branches(branches: tuple[tuple[Step, Step], ...]) -> Step:
-    if len(branches) == 1:
-        ((test, block),) = branches
-
-        def only(run: Run) -> bool:
-            return test(run) and block(run)
-
-        return only
-
-    def first_true(run: Run) -> bool:
-        for test, block in branches:
-            if test(run):
-                return block(run)
-        return False
-
-    return first_true
-
-
 def compile_script(file: str, text: str, language: Language) -> tuple[Script | None, list[Problem]]:
-    """A script that can run, or None and all that is wrong with it."""
+    """A script that can run, or None; and all errors and warnings, in the order of its lines."""
     source = Source(file, text)
-    if len(text.encode("utf-8", "surrogateescape")) > SCRIPT_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > SCRIPT_BYTES:
         place = Place(file)
         return None, [Problem("SW308", f"a script of more than {SCRIPT_BYTES} bytes is not read", place)]
     nodes, wrong = parse(text)
     problems = [Problem("SW300", p.says, source.place(p.span), p.remedy) for p in wrong]
     compiler = Compiler(source, language, tracing=False)
     step = compiler.script(nodes)
-    problems += compiler.problems
-    if problems:
-        return None, problems
+    found = in_order([*problems, *compiler.problems, *compiler.warnings])
+    if has_errors(found):
+        return None, found
     traced = Compiler(source, language, tracing=True).script(nodes)
-    return Script(file, step, compiler.facts, traced), []
+    return Script(file, step, compiler.facts, traced), found

@@ -1,11 +1,15 @@
 """Text to tokens (RFC 5228 section 8.1).
 
-Comments and white space vanish; positions are offsets in the text.
+Comments and white space vanish; positions are offsets in the text. What is no token is a problem and is left
+out, and the rest is read all the same; only a string or comment without an end takes the rest with it.
+Line ends within strings become CRLF, whatever the file has (section 2.2).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from .limits import ERRORS, LARGEST_NUMBER
 
 
 class Kind(Enum):
@@ -31,12 +35,23 @@ class Token:
     number: int = 0
 
 
-class LexError(Exception):
-    """No token can be made of what stands at ``start``."""
+@dataclass(frozen=True, slots=True)
+class LexProblem:
+    """No token can be made of what stands here."""
 
-    def __init__(self, start: int, end: int, says: str, remedy: str) -> None:
-        super().__init__(says)
-        self.start, self.end, self.says, self.remedy = start, end, says, remedy
+    start: int
+    end: int
+    says: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Tokens:
+    """All tokens and a final END. ``cut``: what has no end swallowed the rest of the script."""
+
+    found: list[Token] = field(default_factory=list)
+    problems: list[LexProblem] = field(default_factory=list)
+    cut: bool = False
 
 
 _TOKEN = re.compile(
@@ -55,64 +70,105 @@ _QUANTIFIERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _MULTILINE_END = re.compile(r"^\.\r?$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STUFFED = re.compile(r"^\.\.", re.MULTILINE)
-# Largest number the RFC promises (section 2.4.1).
-LARGEST_NUMBER = 2**31 - 1
+_LINE_END = re.compile(r"\r?\n")
+# A string in the quotes of word processors or of other languages.
+_WRONG_QUOTES = re.compile(r"'[^'\n]*'|‘[^’\n]*’|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`'\n]*[`']")  # noqa: RUF001
+_NO_NUMBER = re.compile(r"[0-9][A-Za-z0-9_]*")
+# Letters that begin no token, one complaint for all that stand together.
+_NO_TOKEN = re.compile(r"""(?:(?!/\*)[^ \t\r\nA-Za-z0-9_"#\[\](){},;:'‘“„«`])+|.""", re.DOTALL)  # noqa: RUF001
 
 
-def tokens(text: str) -> list[Token]:
-    """All tokens and a final END. Raises `LexError` at the first thing that is none."""
-    found: list[Token] = []
-    at = 0
-    while at < len(text):
+def tokens(text: str) -> Tokens:
+    """All tokens of a text, and everything that is none. Never raises."""
+    result = Tokens()
+    at = int(text.startswith("\ufeff"))  # some editors begin a file with a byte order mark
+    while at < len(text) and not result.cut and len(result.problems) < ERRORS:
         match = _TOKEN.match(text, at)
         if not match:
-            raise _error(text, at)
+            at = _no_token(text, at, result)
+            continue
         at = match.end()
         if match.lastgroup == "multiline":
-            token = _multiline(text, match.start(), at)
-            at = token.end
-            found.append(token)
+            at = _multiline(text, match.start(), at, result)
         elif match.lastgroup != "blank":
-            found.append(_token(match))
-    found.append(Token(Kind.END, len(text), len(text), ""))
-    return found
+            result.found.append(_token(match, result.problems))
+    result.cut = result.cut or at < len(text)
+    result.found.append(Token(Kind.END, len(text), len(text), ""))
+    return result
 
 
-def _token(match: re.Match[str]) -> Token:
+def _token(match: re.Match[str], problems: list[LexProblem]) -> Token:
     text, start, end = match[0], match.start(), match.end()
     if match["identifier"] is not None:
         return Token(Kind.IDENTIFIER, start, end, text)
     if match["tag"] is not None:
         return Token(Kind.TAG, start, end, text)
     if match["number"] is not None:
-        quantifier = match["quantifier"]
-        digits = text.removesuffix(quantifier)
-        number = int(digits[:20]) * _QUANTIFIERS[quantifier.upper()]
+        number = _number(text, match["quantifier"])
         if number > LARGEST_NUMBER:
-            raise LexError(start, end, f"{text} is too large", f"at most {LARGEST_NUMBER}")
+            says = f"{text[:40]} is too large"
+            problems.append(LexProblem(start, end, says, f"at most {LARGEST_NUMBER}"))
         return Token(Kind.NUMBER, start, end, text, number=number)
     if match["string"] is not None:
         string = text[1:-1]
-        return Token(Kind.STRING, start, end, text, _ESCAPED.sub(r"\1", string) if "\\" in string else string)
+        return Token(
+            Kind.STRING, start, end, text, _lines(_ESCAPED.sub(r"\1", string) if "\\" in string else string)
+        )
     return Token(Kind.PUNCTUATION, start, end, text)
 
 
-def _multiline(text: str, start: int, body: int) -> Token:
+def _number(text: str, quantifier: str) -> int:
+    digits = text.removesuffix(quantifier).lstrip("0") or "0"
+    if len(digits) > len(str(LARGEST_NUMBER)):
+        return LARGEST_NUMBER + 1
+    return int(digits) * _QUANTIFIERS[quantifier.upper()]
+
+
+def _lines(string: str) -> str:
+    return _LINE_END.sub("\r\n", string) if "\n" in string else string
+
+
+def _multiline(text: str, start: int, body: int, result: Tokens) -> int:
+    """Take in a multi-line string (section 2.4.2); where does it end?"""
     end = _MULTILINE_END.search(text, body)
     if not end:
-        raise LexError(start, body, '"text:" without its end', 'end it with a line that holds only "."')
-    string = _STUFFED.sub(".", text[body : end.start()]).replace("\r\n", "\n").replace("\n", "\r\n")
-    return Token(Kind.STRING, start, end.end(), text[start : end.end()], string)
-
-
-def _error(text: str, at: int) -> LexError:
-    if text[at] == '"':
-        return LexError(at, at + 1, "the string that starts here has no end", 'add the closing "')
-    if text.startswith("/*", at):
-        return LexError(at, at + 2, "the comment that starts here has no end", "add the closing */")
-    if text[at].isdigit():
-        end = at + len(re.match(r"\w+", text[at:])[0])  # type: ignore[index]
-        return LexError(
-            at, end, f'"{text[at:end]}" is not a number', "write digits, then K, M or G if needed"
+        opening = text[start:body].rstrip("\r\n")
+        result.cut = True
+        result.problems.append(
+            LexProblem(
+                start,
+                start + len(opening),
+                '"text:" without its end',
+                'end it with a line that holds only "."',
+            )
         )
-    return LexError(at, at + 1, f"{text[at]!r} has no meaning here", "text stands in double quotes")
+        return len(text)
+    string = _lines(_STUFFED.sub(".", text[body : end.start()]))
+    behind = end.start() + 1
+    result.found.append(Token(Kind.STRING, start, behind, text[start:behind], string))
+    return behind
+
+
+def _no_token(text: str, at: int, result: Tokens) -> int:
+    """Note what is wrong at ``at``; where to go on?"""
+    end = at + 1
+    if text[at] == '"':
+        result.cut = True
+        says, remedy = "the string that starts here has no end", 'add the closing "'
+    elif text.startswith("/*", at):
+        end, result.cut = at + 2, True
+        says, remedy = "the comment that starts here has no end", "add the closing */"
+    elif quoted := _WRONG_QUOTES.match(text, at):
+        end = quoted.end()
+        says, remedy = f"{quoted[0][:40]} is no string", f'write "{quoted[0][1:-1][:40]}"'
+        result.found.append(Token(Kind.STRING, at, end, quoted[0], quoted[0][1:-1]))
+    elif number := _NO_NUMBER.match(text, at):
+        end = number.end()
+        says, remedy = f'"{number[0][:40]}" is not a number', "write digits, then K, M or G if needed"
+        result.found.append(Token(Kind.NUMBER, at, end, number[0]))
+    else:
+        run = _NO_TOKEN.match(text, at)
+        end = run.end() if run else end
+        says, remedy = f"{text[at:end][:40]!r} has no meaning here", "text stands in double quotes"
+    result.problems.append(LexProblem(at, end, says, remedy))
+    return end

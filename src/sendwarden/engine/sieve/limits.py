@@ -5,6 +5,8 @@ while running ends the run, and the message is kept.
 """
 
 SCRIPT_BYTES = 1024 * 1024
+# Largest number in a script; the RFC asks for at least 2^31-1 (section 2.4.1), and mails are larger by now.
+LARGEST_NUMBER = 2**64 - 1
 # Blocks and test lists within each other.
 NESTING = 32
 # Actions of one run, whatever their kind.

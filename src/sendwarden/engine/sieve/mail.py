@@ -2,16 +2,52 @@
 
 Values are as RFC 5228 section 5.7 and RFC 2047 want them: no folds, no blanks round them, encoded words
 decoded. The mail server gives headers as pairs, so that nothing here parses a message.
+
+Encoded words are read by a table of charsets of our own: the sender of a message names them, and Python
+knows some that warn, that give half letters, or that are sought on disk. A word of any other charset is read
+as UTF-8; what is no encoded word stays as it was sent.
 """
 
 import re
+from binascii import Error as BadBase64
+from binascii import a2b_base64, a2b_qp
 from collections.abc import Iterable
-from email.errors import HeaderParseError
-from email.header import decode_header
 
 from .limits import HEADER_LETTERS
 
-_FOLD = re.compile(r"\r?\n(?=[ \t])|\r?\n")
+_FOLD = re.compile(r"\r?\n")
+# Section 2 of RFC 2047, with the language of RFC 2231; blanks within the text, as some programs write them.
+_ENCODED_WORD = re.compile(
+    r"=\?(?P<charset>[^?*\s]+)(?:\*[^?\s]*)?\?(?P<encoding>[BbQq])\?(?P<text>[^?]*)\?="
+)
+
+_SAME_NAME = (
+    *(f"iso-8859-{part}" for part in (*range(1, 12), *range(13, 17))),
+    *(f"windows-{page}" for page in range(1250, 1259)),
+    *("koi8-r", "koi8-u", "gb18030", "gbk", "hz-gb-2312", "big5", "big5-hkscs", "euc-jp", "iso-2022-jp"),
+    *("iso-2022-jp-2", "iso-2022-kr", "shift_jis", "cp932", "euc-kr", "cp949", "tis-620", "macintosh"),
+    *("ibm437", "cp437", "ibm850", "cp850", "ibm852", "cp852", "ibm855", "cp855", "ibm866", "cp866"),
+)
+# Charset in lower case -> Python's codec; a larger one where mail programs call it by the smaller one's name.
+CHARSETS = {
+    **{name: name for name in _SAME_NAME},
+    "latin1": "iso-8859-1",
+    "iso8859-1": "iso-8859-1",
+    "gb2312": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "windows-31j": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "windows-874": "cp874",
+}
+
+
+def octets_of(text: str) -> bytes:
+    """A text's octets. One that is no UTF-8 stands in the text as Python's ``surrogateescape``."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a letter, which no mail server hands over
+        return text.encode("utf-8", "surrogatepass")
 
 
 def decoded(raw: str) -> str:
@@ -25,24 +61,44 @@ def decoded(raw: str) -> str:
 
 
 def _without_encoded_words(value: str) -> str:
-    try:
-        parts = decode_header(value)
-    except (HeaderParseError, ValueError):
-        return value
-    words = []
-    for text, charset in parts:
-        if isinstance(text, str):
-            words.append(text)
+    """Blanks between two encoded words are no part of the text; octets of one letter may stand in both."""
+    parts: list[str] = []
+    charset, octets = "", b""
+    at = 0
+    for word in _ENCODED_WORD.finditer(value):
+        decoded_word = _word(word["encoding"], word["text"])
+        if decoded_word is None:
             continue
-        try:
-            words.append(text.decode(charset or "utf-8", "replace"))
-        except (LookupError, ValueError):
-            words.append(text.decode("utf-8", "replace"))
-    return "".join(words)
+        between = value[at : word.start()]
+        new_charset = word["charset"].lower()
+        if new_charset != charset or between.strip(" \t"):
+            parts.append(_letters(octets, charset))
+            octets = b""
+            if not charset or between.strip(" \t"):
+                parts.append(between)
+        charset, octets, at = new_charset, octets + decoded_word, word.end()
+    return "".join([*parts, _letters(octets, charset), value[at:]])
+
+
+def _word(encoding: str, text: str) -> bytes | None:
+    """The octets of an encoded word's text; None if it is none."""
+    if encoding in "Qq":
+        return a2b_qp(octets_of(text), header=True)
+    try:
+        return a2b_base64(text + "=" * (-len(text) % 4))
+    except (BadBase64, ValueError):
+        return None
+
+
+def _letters(octets: bytes, charset: str) -> str:
+    return octets.decode(CHARSETS.get(charset, "utf-8"), "replace")
 
 
 class Mail:
-    """A message for any number of runs: ``headers`` are pairs as sent, ``sender`` without angle brackets."""
+    """A message for any number of runs: ``headers`` are pairs as sent, ``sender`` without angle brackets.
+
+    What of them is no UTF-8 is decoded with ``surrogateescape``.
+    """
 
     __slots__ = ("_decoded", "_raw", "body", "headers", "recipients", "sender", "size_bytes")
 
@@ -66,8 +122,8 @@ class Mail:
         """All values of a header as sent; ``name`` in lower case."""
         if self._raw is None:
             index: dict[str, list[str]] = {}
-            for header, value in self.headers:
-                index.setdefault(header.lower(), []).append(value)
+            for header, value in self.headers:  # "From :" is From, too (RFC 5228 section 2.4.2.2)
+                index.setdefault(header.rstrip().lower(), []).append(value)
             self._raw = index
         return self._raw.get(name, [])
 

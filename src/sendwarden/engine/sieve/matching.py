@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from sendwarden.core.ascii import ascii_lower, ascii_upper
 
+from .mail import octets_of
 from .run import Run
 
 # Do these values match? Sets the match variables of the run where the match type does.
@@ -35,16 +36,12 @@ class Comparator:
     substrings: bool = True  # may it serve :contains and :matches?
 
 
-def _octets(text: str) -> str:
+def _as_is(text: str) -> str:
     return text
 
 
-def _in_octets(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _in_capitals(text: str) -> bytes:
-    return ascii_upper(text).encode("utf-8", "surrogateescape")
+    return octets_of(ascii_upper(text))
 
 
 def number_of(text: str) -> float:
@@ -57,7 +54,7 @@ def _number_text(text: str) -> str:
     return str(number_of(text))
 
 
-OCTET = Comparator("i;octet", "", _octets, _in_octets)
+OCTET = Comparator("i;octet", "", _as_is, octets_of)
 ASCII_CASEMAP = Comparator("i;ascii-casemap", "", ascii_lower, _in_capitals, folds_case=True)
 ASCII_NUMERIC = Comparator(
     "i;ascii-numeric", "comparator-i;ascii-numeric", _number_text, number_of, substrings=False

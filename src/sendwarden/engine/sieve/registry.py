@@ -16,6 +16,8 @@ from .run import Run, Step
 from .text import Namespace, Text
 
 ParameterType = Literal["string", "strings", "number"]
+# What an envelope part holds in a run: no value, one, or several.
+EnvelopePart = Callable[[Run], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Capability:
     match_types: tuple[MatchType, ...] = ()
     comparators: tuple[Comparator, ...] = ()
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    envelope_parts: Mapping[str, EnvelopePart] = field(default_factory=dict)  # for the test `envelope`
 
 
 class Resolver(Protocol):
@@ -102,8 +105,8 @@ class Language:
     @property
     def names(self) -> list[str]:
         """Everything that `require` may name."""
-        comparators = [c.capability for capability in self.capabilities for c in capability.comparators]
-        return sorted({capability.name for capability in self.capabilities} | set(comparators) - {""})
+        comparators = {c.capability for capability in self.capabilities for c in capability.comparators}
+        return sorted(({capability.name for capability in self.capabilities} | comparators) - {""})
 
 
 @dataclass(slots=True)
@@ -129,6 +132,12 @@ class Use(Protocol):
     facts: Facts
     tests: tuple[Step, ...]
     block: Step | None
+    match_type: MatchType
+
+    @property
+    def envelope_parts(self) -> Mapping[str, EnvelopePart]:
+        """What the capabilities in force know of the envelope, by name."""
+        ...
 
     def text(self, parameter: str) -> Text: ...
 
@@ -154,6 +163,10 @@ class Use(Protocol):
 
     def problem(self, parameter: str, says: str, remedy: str = "") -> None:
         """An error of the script at a parameter, or with "" at the name."""
+        ...
+
+    def warning(self, code: str, parameter: str, says: str, remedy: str) -> None:
+        """What is legal and yet surely a mistake, at a parameter."""
         ...
 
     def span(self, parameter: str) -> Span: ...
@@ -189,9 +202,16 @@ class Call:
     def tag_text(self, group: str) -> str:
         return self.use.tag_text(group).get(self.run)
 
+    def tag_number(self, group: str) -> int:
+        return self.use.tag_number(group)
+
     def match(self, values: Sequence[str]) -> bool:
-        """Compare with this call's keys, by its comparator and match type; sets ${0} and on."""
-        return self.use.matched()(self.run, values)
+        """Compare with this call's keys, by its comparator and match type; sets ${0} and on.
+
+        With :count it is the number of ``values`` that is compared.
+        """
+        counted = self.use.matched_count()
+        return counted(self.run, len(values)) if counted else self.use.matched()(self.run, values)
 
     def run_tests(self) -> list[bool]:
         return [test(self.run) for test in self.use.tests]

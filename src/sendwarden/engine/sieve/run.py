@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from .limits import ACTIONS, REDIRECTS, VARIABLE_BYTES, VARIABLES
-from .mail import Mail
-from .outcome import Action, Capture, Discard, FileInto, Jettison, Keep, Redirect, Reject, TraceLine
+from .mail import Mail, octets_of
+from .outcome import Action, Discard, FileInto, Jettison, Keep, Redirect, Reject, TraceLine
 
 if TYPE_CHECKING:
     from sendwarden.engine.mapping.run import TriedEntry
@@ -36,8 +36,21 @@ class Host(Protocol):
         ...
 
 
+# Octets of UTF-8 that no letter begins with.
+_WITHIN_LETTERS = range(0x80, 0xC0)
 # Delivery actions that a refusal contradicts (RFC 5429 section 2.2).
 _DELIVERS = (Keep, FileInto, Redirect)
+
+
+def cut(value: str) -> str:
+    """A value with no more octets than a variable takes, whole letters only (RFC 5229 section 4.1)."""
+    octets = octets_of(value)
+    if len(octets) <= VARIABLE_BYTES:
+        return value
+    end = VARIABLE_BYTES
+    while end > VARIABLE_BYTES - 3 and octets[end] in _WITHIN_LETTERS:
+        end -= 1
+    return octets[:end].decode("utf-8", "surrogateescape")
 
 
 class Run:
@@ -85,19 +98,30 @@ class Run:
     def set_variable(self, name: str, value: str, line: int) -> None:
         """``name`` in lower case. A long value is cut at a letter's edge."""
         if len(value) * 4 > VARIABLE_BYTES:
-            value = value.encode("utf-8", "surrogateescape")[:VARIABLE_BYTES].decode("utf-8", "ignore")
+            value = cut(value)
         if name not in self.variables and len(self.variables) >= VARIABLES:
             raise SieveError(line, f"more than {VARIABLES} variables")
         self.variables[name] = value
 
     def act(self, action: Action) -> None:
         """Note an action, once. Raises `SieveError` for one too many, and for a contradiction."""
-        for earlier in self.actions:
+        copy = None  # the same action, done as a copy so far
+        for number, earlier in enumerate(self.actions):
             if type(earlier) is type(action) and _same(earlier, action):
-                return
-            if _contradict(earlier, action):
+                if not _is_copy(earlier) or _is_copy(action):
+                    return
+                copy = number
+            elif _contradict(earlier, action):
                 names = f"{type(earlier).__name__.lower()} (line {earlier.line})"
                 raise SieveError(action.line, f"{type(action).__name__.lower()} contradicts {names}")
+        if copy is None:
+            self._add(action)
+        else:
+            self.actions[copy] = action
+        if isinstance(action, _TAKES_OVER) and not _is_copy(action):
+            self.implicit_keep = False
+
+    def _add(self, action: Action) -> None:
         if len(self.actions) >= ACTIONS:
             raise SieveError(action.line, f"more than {ACTIONS} actions")
         if isinstance(action, Redirect):
@@ -105,26 +129,25 @@ class Run:
             if self.redirects > REDIRECTS:
                 raise SieveError(action.line, f"more than {REDIRECTS} redirects")
         self.actions.append(action)
-        if not isinstance(action, Capture) and not getattr(action, "copy", False):
-            self.implicit_keep = self.implicit_keep and not isinstance(action, _TAKES_OVER)
 
 
 _TAKES_OVER = (Keep, Discard, FileInto, Redirect, Reject, Jettison)
 
 
+def _is_copy(action: Action) -> bool:
+    return isinstance(action, FileInto | Redirect) and action.copy
+
+
 def _same(one: Action, other: Action) -> bool:
-    """Equal but for the line: done once (RFC 5228 section 2.10.3). Of several refusals the first counts."""
+    """To the same place: done once (RFC 5228 section 2.10.3). Of several refusals the first counts."""
     if isinstance(one, Reject):
         return True
-    return all(getattr(one, name) == getattr(other, name) for name in one.__slots__ if name != "line")
+    names = (name for name in one.__slots__ if name not in ("line", "copy"))
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _contradict(one: Action, other: Action) -> bool:
-    for refusal, action in ((one, other), (other, one)):
-        if (
-            isinstance(refusal, Reject)
-            and isinstance(action, _DELIVERS)
-            and not getattr(action, "copy", False)
-        ):
-            return True
-    return False
+    return any(
+        isinstance(refusal, Reject) and isinstance(action, _DELIVERS) and not _is_copy(action)
+        for refusal, action in ((one, other), (other, one))
+    )

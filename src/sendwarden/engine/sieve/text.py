@@ -5,7 +5,7 @@ time.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .limits import MATCH_VARIABLES
@@ -14,17 +14,23 @@ from .run import Run
 # Value of a variable of a namespace, ``${namespace.name}``, or None where there is none.
 Namespace = Callable[[Run, str], str | None]
 
-_VARIABLE = re.compile(r"\$\{(?:(?P<number>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*))\}")
-_ENCODED = re.compile(
-    r"\$\{(?:(?i:hex):(?P<hex>[ \t\r\n]*(?:[0-9A-Fa-f]{1,2}[ \t\r\n]*)+)"
-    r"|(?i:unicode):(?P<unicode>[ \t\r\n]*(?:[0-9A-Fa-f]{1,6}[ \t\r\n]*)+))\}"
+_VARIABLE = re.compile(
+    r"\$\{(?:(?P<number>[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.(?:[0-9]+|[A-Za-z_][A-Za-z0-9_]*))*))\}"
 )
+_BLANK = "[ \\t\\r\\n]"
+_ENCODED = re.compile(
+    rf"\$\{{(?:hex:(?P<hex>{_BLANK}*[0-9a-f]{{1,2}}(?:{_BLANK}+[0-9a-f]{{1,2}})*{_BLANK}*)"
+    rf"|unicode:(?P<unicode>{_BLANK}*[0-9a-f]+(?:{_BLANK}+[0-9a-f]+)*{_BLANK}*))\}}",
+    re.IGNORECASE | re.ASCII,
+)
+_ESCAPE = "surrogateescape"  # how an octet that is no UTF-8 stands in a text
+_OCTETS = re.compile("[\udc80-\udcff]+")
 _LAST_CODE_POINT = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
-class BadCharacter(ValueError):
-    """``${unicode:...}`` names no character."""
+class BadText(ValueError):
+    """A string that may not stand in a script: its message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +110,22 @@ def _getter(piece: Piece) -> tuple[Callable[[Run], str], bool]:
             return _always(text), False
 
 
-def parse_text(string: str, *, variables: bool, encoded: bool, namespaces: Mapping[str, Namespace]) -> Text:
-    """Take a string apart. Raises `BadCharacter`; everything else that is no variable stays as it is."""
+def parse_text(
+    string: str, *, variables: bool, encoded: bool, namespace: Callable[[str], Namespace | None]
+) -> Text:
+    """Take a string apart; what only looks like a variable stays as it is.
+
+    Raises `BadText` for a number that is no character, and for a namespace that ``namespace`` does not know.
+    """
     if encoded and "${" in string:
-        string = _ENCODED.sub(_decode, string)
+        # Octets again at the end, since those of one letter may stand in two references.
+        string = _OCTETS.sub(lambda octets: _letters(octets[0]), _ENCODED.sub(_decode, string))
     if not variables or "${" not in string:
         return constant(string)
     pieces: list[Piece] = []
     at = 0
     for found in _VARIABLE.finditer(string):
-        piece = _piece(found, namespaces)
-        if piece is None:
-            continue
+        piece = _piece(found, namespace)
         pieces += [string[at : found.start()], piece]
         at = found.end()
     if not pieces:
@@ -124,22 +134,29 @@ def parse_text(string: str, *, variables: bool, encoded: bool, namespaces: Mappi
     return Text(tuple(piece for piece in pieces if piece != ""))
 
 
-def _piece(found: re.Match[str], namespaces: Mapping[str, Namespace]) -> Piece | None:
+def _piece(found: re.Match[str], namespace: Callable[[str], Namespace | None]) -> Piece:
     if found["number"] is not None:
-        index = int(found["number"][:6])
+        index = int(found["number"].lstrip("0")[:6] or "0")
         return MatchVariable(index) if index < MATCH_VARIABLES else ""
     name = found["name"].lower()
     first, dot, rest = name.partition(".")
     if not dot:
         return Variable(name)
-    return NamespaceVariable(namespaces[first], rest) if first in namespaces else None
+    space = namespace(first)
+    if space is None:
+        raise BadText(f'no extension here has variables "{first}."')
+    return NamespaceVariable(space, rest)
+
+
+def _letters(octets: str) -> str:
+    return octets.encode("utf-8", _ESCAPE).decode("utf-8", _ESCAPE)
 
 
 def _decode(found: re.Match[str]) -> str:
     if found["hex"] is not None:
-        return bytes(int(code, 16) for code in found["hex"].split()).decode("utf-8", "surrogateescape")
+        return bytes(int(code, 16) for code in found["hex"].split()).decode("utf-8", _ESCAPE)
     codes = [int(code, 16) for code in found["unicode"].split()]
     for code in codes:
         if code > _LAST_CODE_POINT or code in _SURROGATES:
-            raise BadCharacter(f"{code:x} is not a Unicode character")
+            raise BadText(f"{code:x}"[:20] + " is not a Unicode character")
     return "".join(map(chr, codes))

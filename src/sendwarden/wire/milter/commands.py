@@ -229,8 +229,11 @@ def _path(data: bytes, what: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _header(data: bytes) -> Header:
-    name, value = exactly(2, data, "header")
-    return Header(name, value)
+    # Most of all commands are headers: this is `exactly(2, ...)` without its detours.
+    name, _, value = data.partition(b"\0")
+    if value[-1:] != b"\0" or value.count(b"\0") != 1:
+        exactly(2, data, "header")
+    return Header(name.decode("utf-8", "surrogateescape"), value[:-1].decode("utf-8", "surrogateescape"))
 
 
 def _nothing(command: Command, what: str) -> Callable[[bytes], Command]:

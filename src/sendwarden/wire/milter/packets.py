@@ -13,6 +13,7 @@ from sendwarden.wire.base import Need, ProtocolError
 from .flags import MAX_PACKET_BYTES
 
 _LENGTH = struct.Struct("!I")
+_unpack_length = _LENGTH.unpack_from
 _UINT32 = struct.Struct("!I")
 
 
@@ -20,33 +21,44 @@ class PacketDecoder:
     """Cut a byte stream into packets: `feed`, then `next_packet` until Need.DATA."""
 
     def __init__(self, max_packet_bytes: int = MAX_PACKET_BYTES) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
         self._at = 0  # start of the first packet that was not handed out
+        self._later: list[bytes] = []  # what arrived behind an unfinished packet, joined once it is whole
+        self._arrived = 0  # bytes from `_at` on, those in `_later` among them
+        self._needed = _LENGTH.size  # how many of them the next step needs
         self._max = max_packet_bytes
 
     def feed(self, data: bytes) -> None:
-        if self._at:
-            del self._buffer[: self._at]
-            self._at = 0
-        self._buffer += data
+        if self._arrived:
+            self._later.append(data)
+        else:
+            self._buffer, self._at = data, 0
+        self._arrived += len(data)
 
     @property
     def unfinished(self) -> bool:
-        return len(self._buffer) > self._at
+        return self._arrived > 0
 
     def next_packet(self) -> tuple[int, bytes] | Need:
         """Command letter (its byte value) and data. Raises `ProtocolError` for an impossible length."""
-        buffer, at = self._buffer, self._at
-        if len(buffer) - at < _LENGTH.size:
+        if self._arrived < self._needed:
             return Need.DATA
-        (length,) = _LENGTH.unpack_from(buffer, at)
+        if self._later:
+            self._buffer = b"".join([self._buffer[self._at :], *self._later])
+            self._at = 0
+            self._later.clear()
+        buffer, at = self._buffer, self._at
+        (length,) = _unpack_length(buffer, at)
         if not 1 <= length <= self._max:
             raise ProtocolError(f"packet of {length} bytes: 1 to {self._max} are possible")
-        end = at + 4 + length
-        if len(buffer) < end:
+        size = _LENGTH.size + length
+        if self._arrived < size:
+            self._needed = size
             return Need.DATA
-        self._at = end
-        return buffer[at + 4], bytes(buffer[at + 5 : end])
+        self._at = at + size
+        self._arrived -= size
+        self._needed = _LENGTH.size
+        return buffer[at + 4], buffer[at + 5 : at + size]
 
 
 def packet(letter: bytes, data: bytes = b"") -> bytes:

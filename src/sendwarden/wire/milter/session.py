@@ -69,6 +69,13 @@ MOVES: dict[type[Command], tuple[frozenset[Phase], Phase | None]] = {
     Quit: (_NEGOTIATED | {Phase.OPEN}, Phase.CLOSED),
 }
 
+# The same with the phases as bits, since the question is asked for every header.
+_MOVES = {
+    command: (sum(1 << phase for phase in allowed), phase) for command, (allowed, phase) in MOVES.items()
+}
+# Commands that do more than move on.
+_SPECIAL = frozenset({QuitNewConnection, Mail, EndOfMessage, Abort})
+
 # Letters of commands whose macros belong to the client rather than to one message.
 _CLIENT_MACROS = "CH"
 # In which order a macro's name is looked up: what was said last comes first.
@@ -129,8 +136,9 @@ class FilterSession:
             command = self._decoder.next_command()
             if isinstance(command, Need):
                 return command
-            allowed, phase = MOVES[type(command)]
-            if self.phase not in allowed:
+            kind = type(command)
+            allowed, phase = _MOVES[kind]
+            if not allowed >> self.phase & 1:
                 raise ProtocolError(f"{type(command).__name__} while {self.phase.name}")
             if self._over:
                 self._over = False
@@ -140,19 +148,21 @@ class FilterSession:
                 if command.command in _LOOKUP:
                     self._macros[command.command] = dict(command.pairs)
                 continue
-            self._enter(command, phase)
+            if kind in _SPECIAL:
+                phase = self._enter(command, phase)
+            if phase is not None:
+                self.phase = phase
             return command
 
-    def _enter(self, command: Command, phase: Phase | None) -> None:
+    def _enter(self, command: Command, phase: Phase | None) -> Phase | None:
+        """Begin or end a message or a client; the phase that this leads to."""
         if isinstance(command, QuitNewConnection):
             self._macros.clear()
-        if isinstance(command, Mail):  # the message before it may have ended without a word
+        elif isinstance(command, Mail):  # the message before it may have ended without a word
             self._keep_macros(_CLIENT_MACROS + "M")
-        self._over = isinstance(command, EndOfMessage | Abort)
-        if isinstance(command, Abort):
-            phase = Phase.IDLE if self.phase is Phase.IDLE else Phase.CLIENT
-        if phase is not None:
-            self.phase = phase
+        else:
+            self._over = True
+        return Phase.IDLE if isinstance(command, Abort) and self.phase is Phase.IDLE else phase
 
     def _keep_macros(self, letters: str) -> None:
         self._macros = {letter: self._macros[letter] for letter in letters if letter in self._macros}

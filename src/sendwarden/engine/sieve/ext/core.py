@@ -3,16 +3,19 @@
 `if`, `elsif`, `else` and `require` belong to the compiler.
 """
 
+import re
 from collections.abc import Callable
 
 from sendwarden.core.mailbox import Mailbox, parse_mailboxes
+from sendwarden.engine.sieve.limits import HEADER_LETTERS
 from sendwarden.engine.sieve.matching import ASCII_CASEMAP, ASCII_NUMERIC, CONTAINS, IS, MATCHES, OCTET
 from sendwarden.engine.sieve.outcome import Discard, FileInto, Keep, Redirect
-from sendwarden.engine.sieve.registry import Capability, Parameter, Spec, Tag, Use
-from sendwarden.engine.sieve.run import Run, Step
+from sendwarden.engine.sieve.registry import Capability, EnvelopePart, Parameter, Spec, Tag, Use
+from sendwarden.engine.sieve.run import Run, SieveError, Step
 from sendwarden.engine.sieve.text import Text
 
 _HEADER_NAME = frozenset(map(chr, range(33, 127))) - {":"}
+_NO_LETTERS = re.compile("[\ud800-\udfff]")
 
 ADDRESS_PARTS = tuple(Tag(name, "address-part") for name in (":all", ":localpart", ":domain"))
 
@@ -26,15 +29,22 @@ PARTS: dict[str, AddressPart] = {
 }
 
 
+def is_header_name(name: str) -> bool:
+    return name != "" and _HEADER_NAME.issuperset(name)
+
+
 def header_names(use: Use, parameter: str) -> tuple[Text, ...]:
-    """The header names of a test. Constant ones are checked, and noted among the facts."""
+    """The header names of a test. Constant ones are noted among the facts.
+
+    A name that no header can have is no error and matches nothing (RFC 5228 section 2.4.2.2): a warning.
+    """
     names = use.texts(parameter)
     for name in names:
         if name.constant is None:
             continue
-        if not name.constant or not _HEADER_NAME.issuperset(name.constant):
+        if not is_header_name(name.constant):
             remedy = 'names have no colon and no blank, as in "Subject"'
-            use.problem(parameter, f'"{name.constant}" is not the name of a header', remedy)
+            use.warning("SW304", parameter, f'"{name.constant}" is not the name of a header', remedy)
         use.facts.headers.add(name.constant.lower())
     return names
 
@@ -63,6 +73,7 @@ def _names_of(names: tuple[Text, ...]) -> Callable[[Run], tuple[str, ...]]:
 
 def _keep(use: Use) -> Step:
     action = Keep(use.line)
+    use.facts.actions.add("keep")
 
     def keep(run: Run) -> bool:
         run.act(action)
@@ -73,6 +84,7 @@ def _keep(use: Use) -> Step:
 
 def _discard(use: Use) -> Step:
     action = Discard(use.line)
+    use.facts.actions.add("discard")
 
     def discard(run: Run) -> bool:
         run.act(action)
@@ -83,23 +95,37 @@ def _discard(use: Use) -> Step:
 
 def _fileinto(use: Use) -> Step:
     line, mailbox, copy = use.line, use.text("mailbox"), use.tag("copy") != ""
+    use.facts.actions.add("fileinto")
+    if mailbox.constant is not None and not _is_mailbox_name(mailbox.constant):
+        use.problem("mailbox", "this is not the name of a mailbox", "names are UTF-8 and not empty")
 
     def fileinto(run: Run) -> bool:
-        run.act(FileInto(line, mailbox.get(run), copy))
+        name = mailbox.get(run)
+        if not _is_mailbox_name(name):
+            raise SieveError(line, f"{name!r} is not the name of a mailbox")
+        run.act(FileInto(line, name, copy))
         return False
 
     return fileinto
 
 
+def _is_mailbox_name(name: str) -> bool:
+    """Mailboxes are named in UTF-8 (RFC 5228 section 4.1)."""
+    return name != "" and (name.isascii() or not _NO_LETTERS.search(name))
+
+
 def _redirect(use: Use) -> Step:
+    use.facts.actions.add("redirect")
     line, address, copy = use.line, use.text("address"), use.tag("copy") != ""
     if address.constant is not None and not _one_address(address.constant):
         use.problem("address", f'"{address.constant}" is not an address', 'write "user@example.org"')
 
     def redirect(run: Run) -> bool:
-        target = _one_address(address.get(run))
-        if target:
-            run.act(Redirect(line, target, copy))
+        text = address.get(run)
+        target = _one_address(text)
+        if not target:
+            raise SieveError(line, f"{text!r} is not an address")
+        run.act(Redirect(line, target, copy))
         return False
 
     return redirect
@@ -153,6 +179,7 @@ def _exists(use: Use) -> Step:
 
 def _size(use: Use) -> Step:
     limit = use.number("limit")
+    use.facts.body = True  # a mail server that is told not to send bodies does not tell their size either
     if not use.tag("size"):
         use.problem("", '"size" needs a direction', "write: size :over 100K")
     if use.tag("size") == ":over":
@@ -160,8 +187,19 @@ def _size(use: Use) -> Step:
     return lambda run: run.mail.size_bytes < limit
 
 
+def _warn_of_bare_addresses(use: Use, names: tuple[Text, ...]) -> None:
+    """A pattern that wants angle brackets does not see ``From: bob@example.org``."""
+    keys = [key.constant for key in use.texts("keys")]
+    holds_addresses = any((name.constant or "").lower() in ADDRESS_HEADERS for name in names)
+    if use.match_type is MATCHES and holds_addresses and all(key and "<" in key for key in keys):
+        says = f'"{keys[0]}" does not match an address that is written without angle brackets'
+        remedy = 'address :matches "From" "*" sees both'
+        use.warning("SW322", "keys", says, remedy)
+
+
 def _header(use: Use) -> Step:
     names = header_names(use, "headers")
+    _warn_of_bare_addresses(use, names)
     matched, counted = use.matched(), use.matched_count()
     all_names = _names_of(names)
     if counted:
@@ -179,16 +217,16 @@ def _header(use: Use) -> Step:
 def _address(use: Use) -> Step:
     texts = header_names(use, "headers")
     for text in texts:
-        if text.constant is not None and text.constant.lower() not in ADDRESS_HEADERS:
+        name = text.constant
+        if name is not None and is_header_name(name) and name.lower() not in ADDRESS_HEADERS:
             use.problem("headers", f'"{text.constant}" holds no addresses', 'use the test "header"')
     names = _names_of(texts)
     part = PARTS[use.tag("address-part")]
     matched, counted = use.matched(), use.matched_count()
 
     def values(run: Run) -> list[str]:
-        found = [
-            part(box) for name in names(run) for raw in run.mail.raw(name) for box in parse_mailboxes(raw)
-        ]
+        raws = [raw[:HEADER_LETTERS] for name in names(run) for raw in run.mail.raw(name)]
+        found = [part(box) for raw in raws for box in parse_mailboxes(raw)]
         return [value for value in found if value is not None]
 
     if counted:
@@ -196,8 +234,8 @@ def _address(use: Use) -> Step:
     return lambda run: matched(run, values(run))
 
 
-# What an envelope part is made of; RFC 5228 section 5.4.
-ENVELOPE_PARTS: dict[str, Callable[[Run], tuple[str, ...]]] = {
+# What an envelope part is made of (RFC 5228 section 5.4). Other extensions have parts of their own.
+ENVELOPE_PARTS: dict[str, EnvelopePart] = {
     "from": lambda run: (run.mail.sender,),
     "to": lambda run: run.recipients,
 }
@@ -205,12 +243,11 @@ ENVELOPE_PARTS: dict[str, Callable[[Run], tuple[str, ...]]] = {
 
 def _envelope(use: Use) -> Step:
     names = use.texts("parts")
+    known = use.envelope_parts
     for name in names:
-        known = name.constant is None or name.constant.lower() in ENVELOPE_PARTS
-        if not known:
-            use.problem(
-                "parts", f'the envelope has no part "{name.constant}"', 'its parts are "from" and "to"'
-            )
+        if name.constant is not None and name.constant.lower() not in known:
+            says = f'the envelope has no part "{name.constant}"'
+            use.problem("parts", says, f"its parts are {', '.join(known)}")
     use.facts.recipient = use.facts.recipient or any(
         name.constant is None or name.constant.lower() == "to" for name in names
     )
@@ -218,16 +255,15 @@ def _envelope(use: Use) -> Step:
         name.constant is None or name.constant.lower() == "from" for name in names
     )
     tag = use.tag("address-part")
+    whole = tag in ("", ":all")
     matched, counted = use.matched(), use.matched_count()
     parts = _names_of(names)
 
     def values(run: Run) -> list[str]:
-        found = [address for part in parts(run) for address in ENVELOPE_PARTS.get(part, _none)(run)]
-        return (
-            found
-            if tag in ("", ":all")
-            else [value for a in found if (value := _part_of(a, tag)) is not None]
-        )
+        found = [address for part in parts(run) for address in known.get(part, _none)(run)]
+        if whole:
+            return found
+        return [value for address in found if (value := _part_of(address, tag)) is not None]
 
     if counted:  # the null sender is no address (RFC 5228 section 5.4)
         return lambda run: counted(run, sum(1 for value in values(run) if value))
@@ -238,11 +274,27 @@ def _none(_run: Run) -> tuple[str, ...]:
     return ()
 
 
-def _part_of(address: str, tag: str) -> str:
-    local, at, domain = address.rpartition("@")
-    if not at:
-        local, domain = domain, ""
-    return local if tag == ":localpart" else domain
+# A path without its brackets, as lenient about its words as mail servers are (RFC 5321 section 4.1.2).
+_PATH = re.compile(
+    r"""
+      ( "(?:[^"\\]|\\.)*" | [^\s()<>@,;:\\"\[\]]+ )
+    @ ( [^\s()<>@,;:\\"\[\]]+ | \[ [^\s\\\[\]]* \] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_QUOTED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _part_of(address: str, tag: str) -> str | None:
+    """Local part (its quotes taken off) or domain. What is no address has none (RFC 5228 section 2.7.4)."""
+    if "@" not in address:  # "postmaster", and the null sender
+        return address if tag == ":localpart" else ""
+    path = _PATH.fullmatch(address)
+    if not path:
+        return None
+    if tag == ":domain":
+        return path[2]
+    return _QUOTED.sub(r"\1", path[1][1:-1]) if path[1][0] == '"' else path[1]
 
 
 _BASE = (
@@ -300,6 +352,7 @@ CAPABILITIES = (
                 matching=True,
             ),
         ),
+        envelope_parts=ENVELOPE_PARTS,
     ),
     Capability("encoded-character"),
     Capability("comparator-i;octet"),

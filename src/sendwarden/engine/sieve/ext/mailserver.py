@@ -111,6 +111,7 @@ def _hold(use: Use) -> Step:
 
 def _jettison(use: Use) -> Step:
     action = Jettison(use.line)
+    use.facts.actions.add("jettison")
 
     def jettison(run: Run) -> bool:
         run.act(action)
@@ -132,6 +133,7 @@ def _capture(use: Use) -> Step:
 
 def _transactionlog(use: Use) -> Step:
     line, text = use.line, use.text("text")
+    use.facts.actions.add("transactionlog")
 
     def transactionlog(run: Run) -> bool:
         run.act(TransactionLog(line, text.get(run)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from sendwarden.core.ascii import ascii_lower, ascii_upper
 from sendwarden.engine.sieve.registry import Capability, Parameter, Spec, Tag, Use
-from sendwarden.engine.sieve.run import Run, Step
+from sendwarden.engine.sieve.run import Run, Step, cut
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MATCH_SIGNS = re.compile(r"([*?\\])")
@@ -22,6 +22,13 @@ MODIFIERS: dict[str, tuple[int, Callable[[str], str]]] = {
 }
 
 
+def whole_quotes(text: str) -> str:
+    """A quoted text cut to a variable's size, and not within a quote: that would quote what follows."""
+    short = cut(text)
+    quotes = len(short) - len(short.rstrip("\\"))
+    return short[:-1] if short != text and quotes % 2 else text
+
+
 def _set(use: Use) -> Step:
     name, value, line = use.text("name"), use.text("value"), use.line
     if name.constant is None or not _NAME.fullmatch(name.constant):
@@ -29,7 +36,9 @@ def _set(use: Use) -> Step:
         return lambda _run: False
     variable = name.constant.lower()
     tags = [use.tag(f"precedence {number}") for number in (40, 30, 20, 10)]
-    modifiers = tuple(MODIFIERS[tag][1] for tag in tags if tag)
+    modifiers = [MODIFIERS[tag][1] for tag in tags if tag]
+    if tags[2] and not tags[3]:
+        modifiers.append(whole_quotes)
 
     def set_plain(run: Run) -> bool:
         run.set_variable(variable, value.get(run), line)

@@ -1,0 +1,186 @@
+"""Values of settings that need more than a type: what they must be, and what to write instead.
+
+Each function takes what stands in the file and gives what the settings hold. One that is wrong raises a
+`PydanticCustomError` with our own code and words, as `wrong` makes it. A value of a wrong type altogether is
+handed on, so that pydantic says so and `translate` finds the words.
+"""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from pydantic_core import PydanticCustomError
+
+from sendwarden.core.ascii import printable
+from sendwarden.core.identity import fold_domain
+from sendwarden.core.place import did_you_mean
+from sendwarden.core.units import parse_duration_s
+
+# Names that stand for networks in a channel's `networks`.
+NAMED_NETWORKS = ("internal", "webmail")
+# Names that stand for recipients in a channel's `destinationfilter`.
+NAMED_RECIPIENTS = ("internal", "external")
+# Letters of a value that are shown; what is longer is cut.
+SHOWN_LETTERS = 60
+# sun_path of Linux holds 108 bytes with its final NUL (unix(7)).
+UNIX_PATH_BYTES = 107
+LAST_PORT = 65535
+
+_LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+_DOMAIN_LETTERS = 253
+_DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
+_IPV6 = 6
+_NO_SUBADDRESS = '@".\\ \t\n\r'
+
+
+def wrong(says: str, remedy: str, code: str = "SW102") -> PydanticCustomError:
+    return PydanticCustomError("sendwarden", "{says}", {"code": code, "says": says, "remedy": remedy})
+
+
+def shown(value: object) -> str:
+    """A value of a TOML file as a sentence names it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    text = printable(str(value))
+    text = text if len(text) <= SHOWN_LETTERS else f"{text[: SHOWN_LETTERS - 3]}..."
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+def plain(value: object) -> object:
+    """Text on one line."""
+    if isinstance(value, str) and any(ord(letter) < ord(" ") or letter == "\x7f" for letter in value):
+        raise wrong(f"a control character stands in {shown(value)}", "take it out")
+    return value
+
+
+def some_text(value: object) -> object:
+    """Text on one line that says something."""
+    if isinstance(value, str) and not value.strip():
+        raise wrong("this text is empty", "write something between the quotes, or take the setting out")
+    return plain(value)
+
+
+def network(value: object) -> IPv4Network | IPv6Network:
+    remedy = 'write "10.0.0.0/8" or "2001:db8::/32"'
+    if not isinstance(value, str):
+        raise wrong(f"a network is written as text, not {shown(value)}", remedy)
+    try:
+        return ip_network(value)
+    except ValueError:
+        pass
+    try:
+        wide = ip_network(value, strict=False)
+    except ValueError:
+        raise wrong(f"{shown(value)} is not a network", remedy) from None
+    address = value.partition("/")[0]
+    remedy = f'write "{wide}", or "{address}/{wide.max_prefixlen}" for this one machine'
+    raise wrong(f"{value} names a network but has host bits", remedy, "SW110")
+
+
+def channel_network(value: object) -> object:
+    if value in NAMED_NETWORKS:
+        return value
+    if isinstance(value, str) and (meant := did_you_mean(value, NAMED_NETWORKS)):
+        raise wrong(f"{shown(value)} is not a network", meant)
+    return network(value)
+
+
+def domain(value: object) -> str:
+    if not isinstance(value, str):
+        raise wrong(f"a domain is written as text, not {shown(value)}", _DOMAIN_REMEDY)
+    dot = "." if value.startswith(".") else ""
+    folded = fold_domain(value.removeprefix("."))
+    if _LABELS.fullmatch(folded) and len(folded) <= _DOMAIN_LETTERS:
+        return dot + folded
+    remedy = _DOMAIN_REMEDY
+    for start, instead in (("*.", "."), ("@", "")):
+        if value.startswith(start) and _LABELS.fullmatch(fold_domain(value.removeprefix(start))):
+            remedy = f'write "{instead}{value.removeprefix(start)}"'
+    raise wrong(f"{shown(value)} is not a domain", remedy)
+
+
+def host(value: object) -> object:
+    """The name of one machine, or nothing."""
+    if not isinstance(value, str) or not value:
+        return value
+    folded = fold_domain(value)
+    if _LABELS.fullmatch(folded) and len(folded) <= _DOMAIN_LETTERS:
+        return folded
+    raise wrong(f"{shown(value)} is not the name of a machine", 'write "mail.example.org"')
+
+
+def recipients(value: object) -> object:
+    """A key of `destinationfilter`. It is kept as written; what it stands for is worked out later."""
+    if not isinstance(value, str) or value.lower() in NAMED_RECIPIENTS:
+        return value
+    known = ", ".join(f'"{name}"' for name in NAMED_RECIPIENTS)
+    if "." not in value and (meant := did_you_mean(value, NAMED_RECIPIENTS)):
+        raise wrong(f"{shown(value)} names no recipients", meant)
+    try:
+        domain(value)
+    except PydanticCustomError as error:
+        remedy = str((error.context or {})["remedy"])
+        remedy = remedy if remedy != _DOMAIN_REMEDY else f"{remedy}, or one of {known}"
+        raise wrong(f"{shown(value)} names no recipients", remedy) from None
+    return value
+
+
+def recipients_meant(key: str) -> str:
+    """A right key of `destinationfilter` in the form that addresses are compared in."""
+    return key.lower() if key.lower() in NAMED_RECIPIENTS else domain(key)
+
+
+def duration(value: object) -> int:
+    remedy = 'write a number with s, m, h or d, such as "15m" or "180d"'
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    try:
+        seconds = parse_duration_s(text)
+    except ValueError:
+        raise wrong(f"{shown(value)} is not a duration", remedy) from None
+    if not seconds:
+        raise wrong(f"{shown(value)} is no time at all", remedy)
+    return seconds
+
+
+def socket_place(value: object, example: str) -> str:
+    """``address:port``, ``[v6]:port`` or ``unix:/path``."""
+    remedy = f'write "127.0.0.1:{example}", "[::1]:{example}" or "unix:/run/sendwarden/socket"'
+    if not isinstance(value, str):
+        raise wrong(f"{shown(value)} is no address with a port", remedy)
+    if value.startswith("unix:/") and value != "unix:/" and plain(value):
+        if len(value.encode("utf-8", "replace")) - len("unix:") > UNIX_PATH_BYTES:
+            raise wrong("this path is too long for a socket", f"write one of at most {UNIX_PATH_BYTES} bytes")
+        return value
+    address, _, port = value.rpartition(":")
+    if port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= LAST_PORT and _is_address(address):
+        return value
+    raise wrong(f"{shown(value)} is no address with a port", remedy)
+
+
+def _is_address(text: str) -> bool:
+    """An IPv4 address, or an IPv6 address in brackets."""
+    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        return (ip_address(inside).version == _IPV6) is (inside != text)
+    except ValueError:
+        return False
+
+
+def listen(value: object) -> str:
+    return socket_place(value, "10031")
+
+
+def smtp_server(value: object) -> str:
+    return socket_place(value, "25")
+
+
+def one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def subaddress(value: object) -> object:
+    """One sign, or nothing."""
+    if isinstance(value, str) and value and (len(value) > 1 or value.isalnum() or value in _NO_SUBADDRESS):
+        raise wrong(f"{shown(value)} cannot part a name", 'write one sign, such as "+", or "" for none')
+    return value

@@ -1,0 +1,159 @@
+"""Rows of the state file: how they are made, and read back without trusting them.
+
+Each carries a checksum over everything in it. Columns are read as bytes and numbers whatever the file says
+they are, since a flipped bit changes a type as easily as a value.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Executable, Integer, LargeBinary, cast, select
+
+from sendwarden.engine.meters.keys import Change
+from sendwarden.stores.schema import decision, meta, meter, notice, sequence
+
+# A row as a query below gives it; the versions of SQLAlchemy have different types for it.
+Fields = Any
+# One key of a table: its name, the key, its whole parts, and how many parts were damaged.
+StoredKey = tuple[str, str, dict[int, bytes], int]
+
+
+def checksum(*pieces: bytes) -> int:
+    check = 0
+    for piece in pieces:
+        check = zlib.crc32(piece + b"\0", check)
+    return check
+
+
+def text_of(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+# --- facts and sequences
+
+
+def meta_row(name: str, value: str) -> dict[str, object]:
+    return {"name": name, "value": value, "checksum": checksum(name.encode(), value.encode())}
+
+
+def sequence_row(name: str, number: int) -> dict[str, object]:
+    key = bytes_of(name)
+    return {"name": key, "next_number": number, "checksum": checksum(key, str(number).encode())}
+
+
+ALL_META = select(
+    cast(meta.c.name, LargeBinary).label("name"),
+    cast(meta.c.value, LargeBinary).label("value"),
+    cast(meta.c.checksum, Integer).label("checksum"),
+)
+ALL_SEQUENCES = select(
+    cast(sequence.c.name, LargeBinary).label("name"),
+    cast(sequence.c.next_number, Integer).label("number"),
+    cast(sequence.c.checksum, Integer).label("checksum"),
+)
+
+
+def meta_of(row: Fields) -> tuple[str, str] | None:
+    """Name and value; None for a damaged row."""
+    name, value = row.name or b"", row.value or b""
+    return (text_of(name), text_of(value)) if checksum(name, value) == row.checksum else None
+
+
+def sequence_of(row: Fields) -> tuple[str, int] | None:
+    """Name and next number; None for a damaged row."""
+    name = row.name or b""
+    whole = checksum(name, str(row.number).encode()) == row.checksum
+    return (text_of(name), row.number) if whole else None
+
+
+# --- meters
+
+
+def meter_rows(table: str, change: Change) -> Iterator[dict[str, object]]:
+    key = bytes_of(change.key)
+    for part, data in change.parts:
+        check = checksum(table.encode(), key, str(part).encode(), data)
+        yield {"t": table, "k": key, "p": part, "d": data, "c": check}
+
+
+# Read in the order in which they stand, by one scan: where a key is damaged the order is, too, and a search
+# would miss what stands behind it.
+ALL_METERS = select(
+    cast(meter.c.meter_table, LargeBinary).label("table"),
+    cast(meter.c.meter_key, LargeBinary).label("key"),
+    cast(meter.c.part, Integer).label("part"),
+    cast(meter.c.data, LargeBinary).label("data"),
+    cast(meter.c.checksum, Integer).label("checksum"),
+)
+
+
+def stored_keys(rows: Iterable[Fields]) -> Iterator[StoredKey]:
+    """Keys from rows as they come; one whose rows do not stand together comes more than once."""
+    for (table, key), of_key in groupby(rows, key=lambda row: (row.table or b"", row.key or b"")):
+        parts: dict[int, bytes] = {}
+        bad = 0
+        for row in of_key:
+            data = row.data or b""
+            if checksum(table, key, str(row.part).encode(), data) == row.checksum:
+                parts[row.part] = data
+            else:
+                bad += 1
+        yield text_of(table), text_of(key), parts, bad
+
+
+# --- decisions and notices
+
+
+def _json(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def decision_row(record: Mapping[str, object]) -> dict[str, object]:
+    body = _json(record)
+    reference = str(record["reference"])
+    account = str(record["account"]).encode("utf-8", "replace").decode()
+    check = checksum(reference.encode(), body)
+    return {
+        "reference": reference,
+        "at": record["at"],
+        "account": account,
+        "body": body,
+        "checksum": check,
+    }
+
+
+def notice_row(message: Mapping[str, object]) -> dict[str, object]:
+    body = _json(message)
+    key = str(message["id"])
+    return {"id": key, "at": message["at"], "body": body, "checksum": checksum(key.encode(), body)}
+
+
+def find_decision(reference: str) -> Executable:
+    return select(
+        cast(decision.c.reference, LargeBinary).label("key"),
+        cast(decision.c.body, LargeBinary).label("body"),
+        cast(decision.c.checksum, Integer).label("checksum"),
+    ).where(decision.c.reference == reference)
+
+
+ALL_NOTICES = select(
+    cast(notice.c.id, LargeBinary).label("key"),
+    cast(notice.c.body, LargeBinary).label("body"),
+    cast(notice.c.checksum, Integer).label("checksum"),
+).order_by(notice.c.at)
+
+
+def record_of(row: Fields) -> dict[str, object] | None:
+    """What was kept under a key; None for a damaged row."""
+    body = row.body or b""
+    if checksum(row.key or b"", body) != row.checksum:
+        return None
+    found: dict[str, object] = json.loads(body)
+    return found

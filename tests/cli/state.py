@@ -1,0 +1,35 @@
+"""A state file as a daemon leaves it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sendwarden.config.load import load
+from sendwarden.stores.memory import MemoryMeters
+from sendwarden.stores.sql import Batch, SqlState
+
+STATE = "var/state.db"
+
+
+def make_state(
+    folder: Path,
+    now: float,
+    hits: Mapping[tuple[str, str], int] | None = None,
+    decisions: Iterable[Mapping[str, object]] = (),
+) -> Path:
+    """Write one with so many hits counted for each table and key, and with these decisions kept."""
+    meters = MemoryMeters(load(folder / "sendwarden.toml").site.meters)
+    for (table, key), count in (hits or {}).items():
+        for _ in range(count):
+            meters.throttle(table, key, now)
+    path = folder / STATE
+    path.parent.mkdir(exist_ok=True)
+    state = SqlState(path)
+    state.write(Batch(changes=meters.changes(now), decisions=list(decisions)))
+    state.close()
+    return path
+
+
+def damage_state(folder: Path) -> None:
+    """One that is no database at all."""
+    (folder / STATE).parent.mkdir(exist_ok=True)
+    (folder / STATE).write_bytes(b"this is no database, however long it may be" * 100)

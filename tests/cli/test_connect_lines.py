@@ -1,0 +1,162 @@
+"""cli.connect: the lines for main.cf. What Postfix makes of them is shown in tests/e2e/test_connect.py."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sendwarden.cli.connect import PROGRAMS, joined, postfix_lines
+from sendwarden.cli.exits import CANNOT, GOOD, NO
+from tests.cli.command import Commands
+from tests.config.folder import load_folder, write
+
+MILTERS, RESTRICTIONS = "smtpd_milters", "smtpd_recipient_restrictions"
+TIMES = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
+POLICY_TIMES = "timeout=2s, try_limit=1, default_action=DUNNO"
+OWN = '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\n'
+
+# Settings -> the lines.
+LINES: dict[str, tuple[str, dict[str, str]]] = {
+    "only watching, mail passes while we are down": (
+        "",
+        {MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}"},
+    ),
+    "acting, it is held": (
+        'mode = "enforce"\n',
+        {MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=quarantine }}"},
+    ),
+    "one channel that acts is enough": (
+        '[[channel]]\nname = "a"\nmode = "enforce"\n',
+        {MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=quarantine }}"},
+    ),
+    "senders are judged by policy as well": (
+        OWN,
+        {
+            MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}",
+            RESTRICTIONS: f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}",
+        },
+    ),
+    "without a milter": (
+        f"{OWN}[listen]\nmilter = []\n",
+        {RESTRICTIONS: f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}"},
+    ),
+    "a path": (
+        '[listen]\nmilter = "unix:/run/sendwarden/milter"\n',
+        {MILTERS: f"{{ unix:/run/sendwarden/milter, {TIMES}, default_action=accept }}"},
+    ),
+    "open to all": (
+        '[listen]\nmilter = "0.0.0.0:10032"\nallow = ["192.0.2.1"]\n',
+        {MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}"},
+    ),
+    "open to all, IPv6": (
+        '[listen]\nmilter = "[::]:10032"\nallow = ["192.0.2.1"]\n',
+        {MILTERS: f"{{ inet:[::1]:10032, {TIMES}, default_action=accept }}"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_each_line_says_what_postfix_does_while_we_are_down(case: str, tmp_path: Path) -> None:
+    settings, lines = LINES[case]
+
+    assert postfix_lines(load_folder(tmp_path, settings)) == lines
+
+
+# --- beside what stands there
+
+MILTER = f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}"
+POLICY = f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}"
+JOINED: list[tuple[str, str, str, str]] = [
+    (MILTERS, MILTER, "", MILTER),
+    (MILTERS, MILTER, "inet:127.0.0.1:8891", f"inet:127.0.0.1:8891, {MILTER}"),
+    (MILTERS, MILTER, MILTER, MILTER),
+    (MILTERS, MILTER, "inet:127.0.0.1:10032", MILTER),
+    (MILTERS, MILTER, "a:1, inet:127.0.0.1:10032 b:2", f"a:1, {MILTER} b:2"),
+    (MILTERS, MILTER, MILTER.replace("accept", "quarantine"), MILTER),
+    (MILTERS, MILTER, "{inet:127.0.0.1:10032}, b:2", f"{MILTER}, b:2"),
+    (MILTERS, MILTER, "{ inet:127.0.0.1:8891, x=1 }", f"{{ inet:127.0.0.1:8891, x=1 }}, {MILTER}"),
+    (MILTERS, MILTER, "inet:127.0.0.1:100321", f"inet:127.0.0.1:100321, {MILTER}"),
+    (RESTRICTIONS, POLICY, "", POLICY),
+    (RESTRICTIONS, POLICY, "permit_mynetworks, reject", f"{POLICY}, permit_mynetworks, reject"),
+    (RESTRICTIONS, POLICY, f"{POLICY}, reject", f"{POLICY}, reject"),
+    (
+        RESTRICTIONS,
+        POLICY,
+        "permit, check_policy_service inet:127.0.0.1:10031, reject",
+        f"permit, {POLICY}, reject",
+    ),
+    (
+        RESTRICTIONS,
+        POLICY,
+        "check_policy_service inet:127.0.0.1:10023",
+        f"{POLICY}, check_policy_service inet:127.0.0.1:10023",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "before", "after"), JOINED, ids=[before for _, _, before, _ in JOINED]
+)
+def test_our_entry_stands_beside_the_others_once(name: str, line: str, before: str, after: str) -> None:
+    assert joined(before, line, name) == after
+
+
+ENTRIES = st.lists(
+    st.sampled_from(
+        ["inet:127.0.0.1:8891", "{ unix:/run/x, default_action=accept }", "inet:[::1]:10032", MILTER]
+    )
+    | st.just("inet:127.0.0.1:10032"),
+    max_size=4,
+    unique=True,
+).map(", ".join)
+
+
+@given(ENTRIES)
+def test_joining_again_changes_nothing_and_loses_nobody(before: str) -> None:
+    after = joined(before, MILTER, MILTERS)
+
+    assert joined(after, MILTER, MILTERS) == after and MILTER in after
+    assert [one for one in ("8891", "/run/x", "[::1]") if (one in before) != (one in after)] == []
+
+
+# --- the command
+
+no_postfix = pytest.mark.skipif(
+    shutil.which("postconf", path=PROGRAMS) is not None, reason="there is a Postfix here, which is left alone"
+)
+
+
+@no_postfix
+@pytest.mark.parametrize(("words", "code"), [(["--print"], GOOD), ([], CANNOT), (["--yes"], CANNOT)])
+def test_without_postfix_the_lines_are_shown_to_be_added_by_hand(
+    words: list[str], code: int, commands: Commands
+) -> None:
+    write(commands.folder, {"sendwarden.toml": ""})
+
+    said = commands.on_folder("connect", "postfix", *words)
+    (record,) = commands.on_folder("connect", "postfix", "--json", *words).records
+
+    assert said.code == code
+    assert said.out.splitlines()[:2] == [
+        "Postfix was not found here. On the mail server, add to main.cf:",
+        f"  {MILTERS} = {MILTER}",
+    ]
+    assert record == {"server": "postfix", "found": False, "settings": {MILTERS: MILTER}}
+
+
+def test_a_configuration_with_errors_is_not_connected(commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": "mode = 5\n"})
+
+    said = commands.on_folder("connect", "postfix", "--yes")
+
+    assert (said.code, said.out) == (NO, "") and "sendwarden check" in said.err
+
+
+def test_where_nothing_listens_there_is_nothing_to_connect(commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": "[listen]\nmilter = []\n"})
+
+    said = commands.on_folder("connect", "postfix", "--yes")
+
+    assert (said.code, said.out) == (CANNOT, "") and "[listen] names no milter" in said.err

@@ -1,0 +1,119 @@
+"""For each code of a problem a configuration that has it, and nothing else wrong."""
+
+from collections.abc import Mapping
+
+CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\nsourcefilter = "s.filter"\n'
+METER = "metermaid.table.t.quota = 5\n"
+THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
+
+Files = Mapping[str, str | bytes]
+
+
+def settings(text: str) -> Files:
+    return {"sendwarden.toml": text}
+
+
+def sieve(script: str) -> Files:
+    return {"sendwarden.toml": CHANNEL, "s.filter": script}
+
+
+def mapping(text: str) -> Files:
+    return {"mappings": text, "metermaid.options": METER}
+
+
+def options(text: str) -> Files:
+    return {"metermaid.options": text}
+
+
+# Code -> a configuration that has it, and the text above the caret (None: the file as a whole, or no place).
+GIVEN: dict[str, tuple[Files, str | None]] = {
+    "SW101": (settings("mod = 1"), "mod"),
+    "SW102": (settings("mode = 1"), "1"),
+    "SW103": (settings("mode = watch"), "watch"),
+    "SW104": (settings("version = 2"), "2"),
+    "SW106": (settings("[[channel]]\nlogin = true"), "channel"),
+    "SW107": (settings('[[channel]]\nname = "a"\nlogin = true\n[[channel]]\nname = "a"'), '"a"'),
+    "SW108": (settings('[[channel]]\nname = "a"\nlistener = "x:1"'), '"x:1"'),
+    "SW109": (settings('[[channel]]\nname = "a"\nnetworks = ["webmail"]'), '["webmail"]'),
+    "SW110": (settings('[site]\nrelays = ["10.0.0.1/8"]'), '"10.0.0.1/8"'),
+    "SW121": (settings('[mapping]\nfile = "nowhere"'), '"nowhere"'),
+    "SW122": (settings('[listen]\nmilter = "0.0.0.0:10032"'), '"0.0.0.0:10032"'),
+    "SW123": (settings('[listen]\nmilter = "127.0.0.1:10031"'), '"127.0.0.1:10031"'),
+    "SW130": ({"conf.d/a.conf": ""}, None),
+    "SW131": ({"sendwarden.toml": 'mode = "watch"', "conf.d/a.toml": 'mode = "watch"'}, "mode"),
+    "SW201": (mapping("T\n*|*\n"), "*|*"),
+    "SW202": (mapping("*|* $Y\n"), "*|*"),
+    "SW203": (mapping("T\n* $Y\nt\n* $Y\n"), "t"),
+    "SW204": (mapping("T\n* $Y\nbob $N\n"), "bob"),
+    "SW205": (mapping("T\n* $[IMTA_LIB:check_metermaid.so,query,t,$0\n"), "$["),
+    "SW206": (mapping("T\n* $Y a b\n"), " "),
+    "SW207": (mapping(f"T\n{'a' * 257} $Y\n"), "a" * 257),
+    "SW208": (mapping("<nowhere\nT\n* $Y\n"), "<nowhere"),
+    "SW209": (mapping("T\n$Q* $Y\n"), "$Q"),
+    "SW210": (mapping("T\n* $[IMTA_LIB:chek_metermaid.so,query,t,$0]$Y\n"), "chek_metermaid.so"),
+    "SW211": (mapping("T\n* $[IMTA_LIB:check_metermaid.so,throtle,t,$0]$Y\n"), "throtle"),
+    "SW212": (
+        mapping("T\n* $[IMTA_LIB:check_metermaid.so,query,t]$Y\n"),
+        "IMTA_LIB:check_metermaid.so,query",
+    ),
+    "SW213": (mapping("T\n* $|NOWHERE;$0|$Y\n"), "NOWHERE"),
+    "SW214": (mapping("T\n* $]ldap:///x[$Y\n"), "$]ldap:///x["),
+    "SW215": (mapping("FILTER_T\n* $W\n"), "$W"),
+    "SW216": (
+        mapping("T\n* $[IMTA_LIB:check_metermaid.so,query,u,$0]$Y\n"),
+        "IMTA_LIB:check_metermaid.so,query",
+    ),
+    "SW300": (sieve("keep"), "\n"),
+    "SW301": (sieve('reject "x";'), "reject"),
+    "SW302": (sieve('require "regex";'), '"regex"'),
+    "SW303": (sieve("kep;"), "kep"),
+    "SW304": (sieve("redirect 5;"), "5"),
+    "SW305": (sieve('redirect :copi "a@b.example";'), ":copi"),
+    "SW306": (sieve("redirect;"), "redirect"),
+    "SW307": (sieve('keep; require "copy";'), 'require "copy"'),
+    "SW308": (sieve("#" * 2_000_000), None),
+    "SW309": (sieve("if true;"), "if"),
+    "SW310": (sieve('if asks "x" { keep; }'), "asks"),
+    "SW320": (
+        {"sendwarden.toml": CHANNEL.replace("true", "false"), "s.filter": 'require "reject"; reject "x";'},
+        '"s.filter"',
+    ),
+    "SW321": (
+        {
+            "sendwarden.toml": CHANNEL.replace('senders = "own"\n', ""),
+            "mappings": THROTTLE,
+            "metermaid.options": METER,
+            "s.filter": 'require ["envelope", "variables"];'
+            'if envelope :matches "from" "*" { if ask "${1}|x" { discard; } }',
+        },
+        '"s.filter"',
+    ),
+    "SW322": (sieve('if header :matches "From" "*<*>*" { discard; }'), '"*<*>*"'),
+    "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
+    "SW403": (
+        {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
+        "IMTA_LIB:check_metermaid.so,throttle",
+    ),
+    "SW404": (options("metermaid.table.t.qota = 5\n"), "metermaid.table.t.qota"),
+    "SW405": (options("metermaid.config.port = 63837\n"), "metermaid.config.port"),
+    "SW407": (options("just words\n"), "just words"),
+    "SW408": (options(METER + METER), "metermaid.table.t.quota"),
+}
+# These need a state file; the tests further down have them.
+LIVE = ("SW402", "SW501")
+WARNINGS = frozenset(
+    {
+        "SW109",
+        "SW130",
+        "SW131",
+        "SW204",
+        "SW206",
+        "SW207",
+        "SW215",
+        "SW320",
+        "SW321",
+        "SW322",
+        "SW405",
+        "SW408",
+    }
+)

@@ -1,0 +1,225 @@
+"""config.codes and crosscheck: every code is explained, and some configuration gives it."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import sendwarden
+from sendwarden.cli.live import live_warnings
+from sendwarden.config.codes import CODES
+from sendwarden.config.load import load
+from sendwarden.core.place import Problem, Severity, has_errors
+from sendwarden.stores.memory import MemoryMeters
+from sendwarden.stores.sql import Batch, SqlState
+from tests.config.folder import marked, write
+from tests.config.given import GIVEN, LIVE, WARNINGS, settings
+
+
+def test_the_table_has_every_code() -> None:
+    assert {*GIVEN, *LIVE} == set(CODES)
+
+
+@pytest.mark.parametrize("code", GIVEN)
+def test_a_code_is_given_at_its_place_and_alone(code: str, tmp_path: Path) -> None:
+    files, above = GIVEN[code]
+
+    (problem,) = load(write(tmp_path, {"sendwarden.toml": "", **files})).problems
+
+    assert problem.code == code
+    assert (problem.severity is Severity.WARNING) is (code in WARNINGS)
+    if above is None:
+        assert problem.place is None or problem.place.line == 0
+    else:
+        assert problem.place and (marked(problem) == above or not above.strip())
+
+
+# Here the sentence itself says what must stand there.
+SAYS_IT_ALL = ("SW304", "SW308")
+
+
+@pytest.mark.parametrize("code", [code for code in GIVEN if code not in SAYS_IT_ALL])
+def test_a_problem_says_what_to_write(code: str, tmp_path: Path) -> None:
+    files, _above = GIVEN[code]
+
+    (problem,) = load(write(tmp_path, {"sendwarden.toml": "", **files})).problems
+
+    assert problem.remedy or problem.more
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_is_explained_in_sentences(code: str) -> None:
+    assert re.fullmatch(r"SW\d{3}", code)
+    assert CODES[code][0].isupper() or CODES[code].startswith("require ")
+    assert CODES[code].endswith(".") and len(CODES[code].split()) >= 5
+
+
+def test_every_code_in_the_source_is_explained_and_every_explained_one_stands_in_the_source() -> None:
+    top = Path(sendwarden.__file__).parent
+    found = {
+        node.value
+        for source in top.rglob("*.py")
+        if source.name != "codes.py"
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"SW\d{3}", node.value)
+    }
+
+    assert found == set(CODES)
+
+
+# --- problems that only a state shows
+
+
+def state_with(folder: Path, keys: int) -> None:
+    """A state file in which so many keys are counted."""
+    loaded = load(folder / "sendwarden.toml")
+    (folder / "var").mkdir()
+    state = SqlState(folder / "var" / "state.db")
+    meters = MemoryMeters(loaded.site.meters)
+    for number in range(keys):
+        meters.throttle("t", f"key{number}", 1000.0)
+    state.write(Batch(changes=meters.changes(1000.0)))
+    state.close()
+
+
+def live(folder: Path) -> list[Problem]:
+    return live_warnings(load(folder / "sendwarden.toml"))
+
+
+FULL = {"sendwarden.toml": 'state = "var"', "metermaid.options": "metermaid.table.t.max_entries = 10\n"}
+
+
+@pytest.mark.parametrize(("keys", "warned"), [(8, False), (9, False), (10, True)])
+def test_a_table_that_is_nearly_full_is_a_warning_at_its_limit(
+    keys: int, warned: bool, tmp_path: Path
+) -> None:
+    write(tmp_path, FULL)
+    state_with(tmp_path, keys)
+
+    found = live(tmp_path)
+
+    assert [(problem.code, marked(problem), problem.severity) for problem in found] == (
+        [("SW402", "10", Severity.WARNING)] if warned else []
+    )
+
+
+def test_a_state_that_cannot_be_read_is_a_warning_and_no_state_is_none(tmp_path: Path) -> None:
+    write(tmp_path, FULL)
+    assert live(tmp_path) == []
+
+    write(tmp_path, {"var/state.db": "this is no database, and long enough to be looked at" * 10})
+
+    (problem,) = live(tmp_path)
+    assert problem.code == "SW501" and not has_errors([problem]) and "Move it away" in problem.sentence
+
+
+# --- combinations
+
+OPEN = {
+    '"127.0.0.1:1"': False,
+    '"127.9.9.9:1"': False,
+    '"[::1]:1"': False,
+    '"unix:/run/policy"': False,
+    '"0.0.0.0:1"': True,
+    '"[::]:1"': True,
+    '"192.0.2.1:1"': True,
+    '"[2001:db8::1]:1"': True,
+}
+
+
+@pytest.mark.parametrize("place", OPEN)
+@pytest.mark.parametrize("name", ["policy", "milter"])
+def test_a_socket_open_to_others_needs_to_know_who_they_are(name: str, place: str, tmp_path: Path) -> None:
+    closed = load(write(tmp_path, settings(f"[listen]\n{name} = [{place}]\n")))
+    allowed = load(write(tmp_path, settings(f'[listen]\n{name} = [{place}]\nallow = ["192.0.2.25"]\n')))
+
+    assert [(p.code, marked(p)) for p in closed.problems] == ([("SW122", place)] if OPEN[place] else [])
+    assert closed.usable is not OPEN[place] and allowed.problems == []
+    assert [str(network) for network in allowed.allowed] == ["192.0.2.25/32"]
+
+
+# Channels in their order, by their conditions -> which of them never get any mail.
+DEAD: dict[str, tuple[list[str], list[str]]] = {
+    "one without conditions takes all": (["", "login = true", "local = true"], ["b", "c"]),
+    "a login takes what has one": (["login = true", 'login = true\nnetworks = ["10.0.0.0/8"]'], ["b"]),
+    "the narrower one first": (['login = true\nnetworks = ["10.0.0.0/8"]', "login = true"], []),
+    "the other half": (["login = true", "login = false"], []),
+    "half of it": (["login = true", ""], []),
+    "a wider network": (['networks = ["10.0.0.0/8"]', 'networks = ["10.1.0.0/16", "10.2.0.0/16"]'], ["b"]),
+    "one network of two": (['networks = ["10.0.0.0/8"]', 'networks = ["10.1.0.0/16", "192.0.2.0/24"]'], []),
+    "another version": (['networks = ["0.0.0.0/0"]', 'networks = ["2001:db8::/32"]'], []),
+    "local programs too": (['networks = ["10.0.0.0/8"]', 'local = true\nnetworks = ["10.1.0.0/16"]'], []),
+    "local programs as well": (
+        ['local = true\nnetworks = ["10.0.0.0/8"]', 'local = true\nnetworks = ["10.1.0.0/16"]'],
+        ["b"],
+    ),
+    "a network, then everything": (['networks = ["0.0.0.0/0", "::/0"]', ""], []),
+    "the same listener": (
+        ['listener = "127.0.0.1:10031"', 'listener = "127.0.0.1:10031"\nlogin = true'],
+        ["b"],
+    ),
+    "another listener": (['listener = "127.0.0.1:10031"', 'listener = "127.0.0.1:10032"'], []),
+    "fewer macros": (['macros = { i = "1" }', 'macros = { i = "1", j = "2" }'], ["b"]),
+    "other macros": (['macros = { i = "1" }', 'macros = { i = "2" }'], []),
+    "no networks": (["networks = []", 'networks = ["webmail"]', "local = true\nnetworks = []"], ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("case", DEAD)
+def test_a_channel_that_never_gets_any_mail_is_a_warning(case: str, tmp_path: Path) -> None:
+    conditions, dead = DEAD[case]
+    channels = [
+        f'[[channel]]\nname = "{name}"\n{lines}\n' for name, lines in zip("abc", conditions, strict=False)
+    ]
+
+    loaded = load(write(tmp_path, settings("".join(channels))))
+
+    assert [problem.sentence for problem in loaded.problems] == [
+        f'channel "{name}" never gets any mail' for name in dead
+    ]
+    assert loaded.usable
+
+
+REFUSES = 'require "reject"; reject "x";'
+STRANGERS: dict[str, tuple[str, bool]] = {
+    "with a login": ("login = true", False),
+    "without": ("login = false", True),
+    "either": ("", True),
+    "without, inside": ('login = false\nnetworks = ["internal"]', False),
+    "without, partly inside": ('login = false\nnetworks = ["internal", "192.0.2.0/24"]', True),
+    "without, inside with a relay": ('login = false\nnetworks = ["10.1.0.0/16"]', True),
+    "local programs": ("local = true\nnetworks = []", False),
+}
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+@pytest.mark.parametrize(
+    "form", ['sourcefilter = "s.filter"', 'destinationfilter = { external = "s.filter" }']
+)
+def test_a_refusal_where_strangers_may_come_is_a_warning_under_the_filter(
+    form: str, who: str, tmp_path: Path
+) -> None:
+    lines, warned = STRANGERS[who]
+    site = '[site]\ninternal = ["127.0.0.0/8", "10.0.0.0/8"]\nrelays = ["10.1.2.3"]\n'
+    if "internal" in lines:
+        site = site.replace('"10.1.2.3"', "")
+    files = {"sendwarden.toml": f'{site}[[channel]]\nname = "c"\n{lines}\n{form}\n', "s.filter": REFUSES}
+
+    found = load(write(tmp_path, files)).problems
+
+    assert [(problem.code, marked(problem)) for problem in found] == (
+        [("SW320", '"s.filter"')] if warned else []
+    )
+
+
+@pytest.mark.parametrize("code", [code for code in GIVEN if code not in WARNINGS])
+def test_an_error_makes_a_configuration_unusable(code: str, tmp_path: Path) -> None:
+    assert not load(write(tmp_path, {"sendwarden.toml": "", **GIVEN[code][0]})).usable
+
+
+@pytest.mark.parametrize("code", sorted(WARNINGS))
+def test_a_warning_never_does(code: str, tmp_path: Path) -> None:
+    assert load(write(tmp_path, {"sendwarden.toml": "", **GIVEN[code][0]})).usable

@@ -1,0 +1,105 @@
+"""Pigeonhole's own test suite, out of Debian's source package `dovecot`, kept below .cache.
+
+Nothing on the machine changes: apt works with a list of sources, list files and an archive of our own. The
+list is made of the binary sources that the machine is configured for, with `deb-src` for `deb`. To fetch the
+suite before the tests, where the network is open: ``python tests/conformance/pigeonhole.py``.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+CACHE = TOP / ".cache" / "pigeonhole"
+_FIELD = re.compile(r"^Types:.*$", re.MULTILINE)
+# Sources of other vendors have no package of ours, and asking them may fail for reasons of their own.
+_DEBIAN = re.compile(r"\bdebian", re.IGNORECASE)
+
+
+class NotFetched(Exception):
+    """The suite cannot be had; the message is apt's."""
+
+
+def suite() -> Path:
+    """The folder ``tests`` of Pigeonhole's sources. Fetches them once. Raises `NotFetched`."""
+    ready = CACHE / "sources"
+    if not ready.is_dir():
+        _fetch(ready)
+    (found,) = ready.glob("*/tests")
+    return found
+
+
+def _fetch(ready: Path) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=CACHE))
+    for folder in ("parts", "lists/partial", "archives/partial", "download"):
+        (work / folder).mkdir(parents=True)
+    _write_sources(work / "parts")
+    _apt(work, "apt-get", "update")
+    _download(work)
+    (archive,) = (work / "download").glob("dovecot_*.orig-pigeonhole.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(work / "unpacked", filter="data")
+    if not ready.is_dir():
+        (work / "unpacked").rename(ready)
+    shutil.rmtree(work)
+
+
+def _write_sources(parts: Path) -> None:
+    configured = Path("/etc/apt")
+    lists = [configured / "sources.list", *sorted((configured / "sources.list.d").glob("*"))]
+    for number, file in enumerate(file for file in lists if file.is_file()):
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".sources":
+            stanzas = [stanza for stanza in re.split(r"\n\s*\n", text) if _DEBIAN.search(stanza)]
+            sources = "\n\n".join(_FIELD.sub("Types: deb-src", stanza) for stanza in stanzas)
+        else:
+            lines = [line for line in text.splitlines() if line.startswith("deb ") and _DEBIAN.search(line)]
+            sources = "\n".join(f"deb-src{line.removeprefix('deb')}" for line in lines)
+        suffix = ".sources" if file.suffix == ".sources" else ".list"
+        (parts / f"{number}{suffix}").write_text(sources + "\n", encoding="utf-8")
+
+
+def _download(work: Path) -> None:
+    """Any version that can be had: of an archive's newest one a mirror may lack a file for a while."""
+    shown = _apt(work, "apt-cache", "showsrc", "--only-source", "dovecot")
+    versions = dict.fromkeys(re.findall(r"^Version: (\S+)", shown, re.MULTILINE))
+    failures = ["no version of the source package dovecot is known"]
+    for version in versions:
+        try:
+            _apt(work, "apt-get", "--download-only", "--only-source", "source", f"dovecot={version}")
+        except NotFetched as error:
+            failures.append(str(error))
+        else:
+            return
+    raise NotFetched("\n".join(failures))
+
+
+def _apt(work: Path, program: str, *command: str) -> str:
+    settings = {
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": str(work / "parts"),
+        "Dir::State::lists": str(work / "lists"),
+        "Dir::Cache": str(work / "archives"),
+        "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
+        "Acquire::Retries": "2",
+    }
+    options = [word for name, value in settings.items() if value for word in ("-o", f"{name}={value}")]
+    done = subprocess.run(
+        [program, "-q", *options, *command],
+        cwd=work / "download",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NotFetched(f"{program} {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    print(suite())

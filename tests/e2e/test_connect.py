@@ -1,0 +1,227 @@
+"""`sendwarden connect postfix` on a real Postfix: what it shows, changes, and how that is taken out again."""
+
+import json
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postfix import Postfix, Service
+from tests.servers.sink import Sink
+
+MILTERS, RESTRICTIONS = "smtpd_milters", "smtpd_recipient_restrictions"
+TIMES = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
+MILTER = f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}"
+POLICY = "check_policy_service { inet:127.0.0.1:10031, timeout=2s, try_limit=1, default_action=DUNNO }"
+OWN = '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\n'
+
+
+class Site:
+    """A Postfix, and settings that it is to ask by. `reset` brings back what a test begins with."""
+
+    def __init__(self, postfix: Postfix) -> None:
+        self.postfix = postfix
+        self.etc = postfix.folder / "etc"
+        self.main = self.etc / "main.cf"
+        self._first = self.main.read_text()
+        self.settings = Path(tempfile.mkdtemp(prefix="sendwarden-connect-")) / "sendwarden.toml"
+        self.settings.parent.chmod(0o755)
+
+    def reset(self, settings: str = "", more: str = "") -> None:
+        for copy in self.copies():
+            copy.unlink()
+        self.main.write_text(self._first + more)
+        self.settings.write_text(f'state = "var"\n{settings}')
+
+    def connect(self, *words: str, answer: str = "") -> tuple[int, str]:
+        """Run the command where Postfix is; exit code and what it printed."""
+        command = [sys.executable, "-m", "sendwarden", "connect", "postfix", "--config", str(self.settings)]
+        line = f'{shlex.join([*command, "--folder", str(self.etc), *words])} 2>&1; echo "exit $?"'
+        said, _, code = self.shell(line, answer).rpartition("exit ")
+        return int(code), said
+
+    def shell(self, line: str, stdin: str = "") -> str:
+        return self.postfix.space.run("sh", "-c", line, stdin=stdin.encode())
+
+    def value(self, name: str) -> str:
+        return self.shell(f"postconf -c {self.etc} -h {name}").strip()
+
+    def non_default(self) -> str:
+        """All settings of main.cf, as Postfix reads them."""
+        return self.shell(f"postconf -c {self.etc} -n 2>&1")
+
+    def check(self) -> str:
+        """What `postfix check` complains about."""
+        return self.shell(f"postfix -c {self.etc} check 2>&1")
+
+    def copies(self) -> list[Path]:
+        return sorted(self.etc.glob("main.cf.before-sendwarden-*"))
+
+
+@pytest.fixture(scope="module")
+def server(sink: Sink) -> Iterator[Postfix]:
+    made = Postfix(sink.port, [Service("relay")])
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def site(server: Postfix) -> Iterator[Site]:
+    made = Site(server)
+    made.reset()
+    yield made
+    made.reset()
+
+
+def undo_commands(said: str) -> list[str]:
+    """The commands that a run printed to take it out again."""
+    return [
+        line.strip()
+        for line in said.rpartition("To take it out again:\n")[2].splitlines()
+        if line.startswith("  ")
+    ]
+
+
+def test_only_shown_the_lines_are_there_and_main_cf_stays_as_it_is(site: Site) -> None:
+    before = site.main.read_bytes()
+
+    code, said = site.connect("--print")
+
+    assert code == 0
+    assert f"  -{MILTERS} =\n  +{MILTERS} = {MILTER}\n" in said
+    assert f"  postconf -c {site.etc} -e '{MILTERS} = {MILTER}'\n" in said
+    assert undo_commands(said) == [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]
+    assert site.main.read_bytes() == before and site.copies() == []
+
+
+def test_on_yes_main_cf_is_copied_and_changed_and_postfix_stays_content(site: Site) -> None:
+    before, content = site.main.read_bytes(), site.check()
+
+    code, said = site.connect("--yes")
+
+    assert code == 0 and site.value(MILTERS) == MILTER and site.value(RESTRICTIONS) == ""
+    (copy,) = site.copies()
+    assert copy.read_bytes() == before and f"A copy of the old file: {copy}\n" in said
+    assert site.check() == content == ""
+    site.shell(f"postfix -c {site.etc} reload")
+
+
+def test_a_second_time_there_is_nothing_to_change(site: Site) -> None:
+    site.connect("--yes")
+    before = site.main.read_bytes()
+
+    code, said = site.connect("--yes")
+
+    assert (code, said) == (0, "Postfix asks us already; nothing to change.\n")
+    assert site.main.read_bytes() == before and len(site.copies()) == 1
+
+
+# What main.cf says before.
+BEFORE = {
+    "nothing": "",
+    "a milter": f"{MILTERS} = inet:127.0.0.1:8891\n",
+    "several lines": (
+        f"{MILTERS} =\n  inet:127.0.0.1:8891,\n  {{ unix:/run/x, default_action=accept }}\n"
+        f"{RESTRICTIONS} =\n  permit_mynetworks,\n  check_policy_service inet:127.0.0.1:10023,\n  reject\n"
+    ),
+    "quotes and variables": (
+        f"others = inet:127.0.0.1:8891\n{MILTERS} = $others\n"
+        f'{RESTRICTIONS} = check_policy_service {{ inet:127.0.0.1:9, default_action=451 it\'s "late" }}\n'
+    ),
+    "empty, and said so": f"{MILTERS} =\n",
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+def test_the_printed_commands_take_it_out_again(before: str, site: Site) -> None:
+    site.reset(OWN, BEFORE[before])
+    was = site.non_default()
+
+    code, said = site.connect("--yes")
+    milters, restrictions = site.value(MILTERS), site.value(RESTRICTIONS)
+    assert code == 0 and milters.endswith(MILTER) and restrictions.startswith(POLICY)
+    assert site.non_default() != was
+
+    site.shell(" && ".join(undo_commands(said)))
+
+    assert site.non_default() == was and site.check() == ""
+
+
+def test_what_stands_there_already_keeps_its_place(site: Site) -> None:
+    site.reset(OWN, BEFORE["several lines"])
+
+    site.connect("--yes")
+
+    assert site.value(MILTERS) == f"inet:127.0.0.1:8891, {{ unix:/run/x, default_action=accept }}, {MILTER}"
+    assert site.value(RESTRICTIONS) == (
+        f"{POLICY}, permit_mynetworks, check_policy_service inet:127.0.0.1:10023, reject"
+    )
+
+
+def test_after_the_mode_was_changed_our_entry_is_replaced_and_not_doubled(site: Site) -> None:
+    site.reset("", BEFORE["a milter"])
+    site.connect("--yes")
+
+    site.settings.write_text('mode = "enforce"\n')
+    code, _said = site.connect("--yes")
+
+    assert code == 0
+    assert site.value(MILTERS) == f"inet:127.0.0.1:8891, {MILTER.replace('=accept', '=quarantine')}"
+    assert len(site.copies()) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "changed"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_it_asks_first_and_only_a_yes_is_one(answer: str, changed: bool, site: Site) -> None:
+    before = site.main.read_bytes()
+
+    code, said = site.connect(answer=answer)
+
+    assert "Make this change? [y/N] " in said
+    assert (site.main.read_bytes() != before) is changed is bool(site.copies())
+    assert code == (0 if changed else 1) and ("Nothing was changed." in said) is not changed
+
+
+def test_json_shows_without_asking_and_changes_only_on_yes(site: Site) -> None:
+    code, shown = site.connect("--json", answer="y\n")
+    assert code == 0 and site.copies() == [] and site.value(MILTERS) == ""
+
+    code, done = site.connect("--json", "--yes")
+
+    expected = {
+        "server": "postfix",
+        "found": True,
+        "settings": {MILTERS: MILTER},
+        "changes": {MILTERS: MILTER},
+    }
+    undo = [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]
+    assert json.loads(shown) == {**expected, "changed": False, "backup": "", "undo": undo}
+    assert code == 0 and json.loads(done) == {
+        **expected,
+        "changed": True,
+        "backup": str(site.copies()[0]),
+        "undo": undo,
+    }
+    assert site.value(MILTERS) == MILTER
+
+
+def test_a_folder_without_postfix_is_told_in_postfixs_own_words(site: Site) -> None:
+    command = [sys.executable, "-m", "sendwarden", "connect", "postfix", "--config", str(site.settings)]
+
+    said = site.shell(f"{shlex.join([*command, '--folder', '/nowhere', '--yes'])} 2>&1; echo $?")
+
+    assert said.startswith("main.cf was not changed: ") and said.endswith("\n2\n")
+    assert "/nowhere" in said and not re.search(r"Traceback|CalledProcessError|\['", said)
+
+
+def test_the_first_screen_of_a_machine_with_postfix_names_it(site: Site) -> None:
+    line = (
+        f"{sys.executable} -c 'from sendwarden.cli.surroundings import look_around; print(look_around()[0])'"
+    )
+
+    assert re.search(r"name='Postfix', here=True, detail='\d+\.\d+\.\d+ \(/etc/postfix\)'", site.shell(line))
