@@ -114,7 +114,7 @@ class Hostile:
                     raw[at:at] = chance.choice((b"\0", b"\r\n", b"\n\n", b"\xff" * 9, b"=", b"request="))
                 case 3:
                     raw[at:at] = chance.randbytes(chance.randrange(60))
-                case 4:
+                case 4 if len(raw) > 60:
                     del raw[at : at + chance.randrange(1, 30)]
                 case _:
                     raw = raw[: at + 1]
@@ -132,7 +132,8 @@ class Hostile:
                 case 0:
                     _reset(peer)
                 case 1:
-                    peer.shutdown(socket.SHUT_WR)
+                    with suppress(OSError):  # it may have been reset
+                        peer.shutdown(socket.SHUT_WR)
                     while peer.recv(65_536):
                         pass
                 case _:

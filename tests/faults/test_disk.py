@@ -124,7 +124,7 @@ def test_while_the_disk_fails_mail_is_answered_and_afterwards_nothing_is_missing
     told = [line for line in warden.output()[before:].splitlines() if line.startswith("warning store-failed")]
     assert 1 <= len(told) <= 4, "each text once a minute"
     assert len(warden.output()) - before < 10_000
-    assert warden.explained(references) == set(references)
+    wait_for("all are kept", lambda: warden.explained(references) == set(references))
     wait_for(
         "the event log has everything",
         lambda: {event["reference"] for event in warden.events("decision")} == set(references),
