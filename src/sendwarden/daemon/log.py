@@ -10,15 +10,14 @@ they are about may come from a hostile peer; the others are counted together.
 """
 
 import asyncio
+import json
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import TYPE_CHECKING
 
 from sendwarden.core.ascii import printable
 from sendwarden.daemon.linefile import LineFile
@@ -53,23 +52,15 @@ class FileEventLog:
         self._warnings: dict[str, _Warnings] = {}
         self._writing = _Background()
         self._showing = _Background()
-        self._logger = structlog.wrap_logger(
-            self,
-            processors=[self._stamped, structlog.processors.JSONRenderer(sort_keys=False)],
-            wrapper_class=structlog.BoundLogger,  # hands every method on to us
-        )
 
     # --- taking
 
-    def msg(self, line: str) -> None:
-        """Take one rendered line; called by structlog."""
-        if len(self._lines) < PENDING_LINES:
-            self._lines.append(line)
-        else:
-            self._lost += 1
-
     def event(self, kind: str, fields: Mapping[str, object]) -> None:
-        self._logger.msg(kind, **fields)
+        if len(self._lines) >= PENDING_LINES:
+            self._lost += 1
+            return
+        stamp = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
+        self._lines.append(json.dumps({"at": stamp, "event": kind, **fields}, default=repr))
 
     def warning(self, warning: str, about: str) -> None:
         of_kind = self._warnings.setdefault(warning, _Warnings())
@@ -77,15 +68,11 @@ class FileEventLog:
             self._tell(warning, about, times)
 
     def _tell(self, warning: str, about: str, times: int) -> None:
-        self._logger.msg("warning", warning=warning, about=about, times=times)
+        self.event("warning", {"warning": warning, "about": about, "times": times})
         repeated = f" ({times} times)" if times > 1 else ""
         lines = f"warning {warning}: {about}{repeated}".split("\n")
         if len(self._screen) < PENDING_LINES:
             self._screen.append("\n    ".join(map(printable, lines)) + "\n")
-
-    def _stamped(self, _logger: object, _name: str, event: Any) -> Any:  # noqa: ANN401 - structlog's types
-        stamp = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
-        return {"at": stamp, "event": event.pop("event"), **event}
 
     # --- writing
 
@@ -119,7 +106,7 @@ class FileEventLog:
         self._tell_failure()
         if self._lost and not self._rest and len(self._lines) < PENDING_LINES:
             lost, self._lost = self._lost, 0
-            self._logger.msg("lines-lost", count=lost)
+            self.event("lines-lost", {"count": lost})
         if self._rest:
             self._writing.start(lambda: self._write(self._rest))
         elif self._lines:

@@ -9,8 +9,9 @@ The login is what the mail server itself authenticated: the macro {auth_authen},
 says how. With EXTERNAL that name is the subject of a certificate; it counts only if the site says so.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
@@ -68,11 +69,10 @@ ALWAYS = (
     | Step.NO_DATA
     | Step.NO_END_OF_HEADERS
 )
-# Which command is answered only if this step was not negotiated away.
+# Which command is answered with Continue, whatever it says, only if this step was not negotiated away.
 ANSWERED: dict[type[Command], Step] = {
     Connect: Step.NR_CONNECT,
     Helo: Step.NR_HELO,
-    Mail: Step.NR_MAIL,
     Rcpt: Step.NR_RCPT,
     Data: Step.NR_DATA,
     Header: Step.NR_HEADER,
@@ -87,6 +87,7 @@ BODY_BYTES = 1024 * 1024
 ENVELOPE_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 200
 _HEADER_SIGNS = len(": \r\n")
+_CONTINUE = Answer.CONTINUE.encode()
 
 
 def unwanted_steps(site: Site) -> Step:
@@ -101,22 +102,51 @@ def unwanted_steps(site: Site) -> Step:
     return steps
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Who the mail server talks to, as far as it has said."""
+
+    address: str = ""
+    name: str = ""
+    helo: str = ""
+
+
 @dataclass(slots=True)
 class _Envelope:
     """What the session has said of the current message."""
 
-    request: Request
-    paths: list[str]  # recipients as the mail server wrote them
-    headers: list[tuple[str, str]]
-    body: bytearray
-    size_bytes: int = 0
-    kept_bytes: int = 0
+    sender: str
+    login: str
+    queue_id: str
+    macros: dict[str, str]
+    paths: list[str] = field(default_factory=list)  # recipients as the mail server wrote them
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+    header_letters: int = 0
+    path_letters: int = 0
+    body_bytes: int = 0
 
-    def keep(self, *texts: str) -> None:
-        """Account for one more recipient or header. Raises `ProtocolError` when it is too much."""
-        self.kept_bytes += ENTRY_BYTES + sum(map(len, texts))
-        if self.kept_bytes > ENVELOPE_BYTES:
-            raise ProtocolError(f"recipients and headers of more than {ENVELOPE_BYTES} bytes")
+    @property
+    def size_bytes(self) -> int:
+        return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
+
+    def take_headers(self, headers: list[tuple[str, str]]) -> None:
+        """Raises `ProtocolError` when it is too much."""
+        self.headers += headers
+        self.header_letters += sum(len(name) + len(value) for name, value in headers)
+        if self.header_letters + ENTRY_BYTES * len(self.headers) > ENVELOPE_BYTES:
+            raise ProtocolError(f"headers of more than {ENVELOPE_BYTES} bytes")
+
+    def take_recipient(self, path: str) -> None:
+        """Raises `ProtocolError` when it is too much."""
+        self.paths.append(path)
+        self.path_letters += len(path)
+        if self.path_letters + ENTRY_BYTES * len(self.paths) > ENVELOPE_BYTES:
+            raise ProtocolError(f"recipients of more than {ENVELOPE_BYTES} bytes")
+
+    def take_body(self, chunk: bytes) -> None:
+        self.body_bytes += len(chunk)
+        self.body += chunk[: max(0, BODY_BYTES - len(self.body))]
 
 
 def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
@@ -150,7 +180,8 @@ class MilterConnection(Connection):
         self._conclusions = conclusions
         self._session = FilterSession()
         self._steps = Step(0)
-        self._client = Request(Stage.CONNECT, listener)
+        self._answered: frozenset[object] = frozenset()
+        self._client = _Client()
         self._message: _Envelope | None = None
 
     @property
@@ -161,75 +192,71 @@ class MilterConnection(Connection):
         self._session.feed(data)
 
     def go_on(self) -> None:
-        while self.open and self.answering is None:
-            try:
+        try:
+            while self.open and self.answering is None:
                 command = self._session.next_command()
-                if isinstance(command, Need):
+                if command is Need.DATA:
                     return
-                self._take(command)
-            except ProtocolError as error:
-                self.abort(str(error))
-                return
+                kind = type(command)
+                self._TAKE[kind](self, command)
+                if kind in self._answered:
+                    self.write(_CONTINUE)
+        except ProtocolError as error:
+            self.abort(str(error))
 
-    def _take(self, command: Command) -> None:
-        match command:
-            case Mail(path):
-                self._mail(path)
-                return
-            case EndOfMessage(chunk):
-                self._add_body(chunk)
-                self._end_of_message()
-                return
-            case Header() | Body() | Rcpt():
-                self._add(command)
-            case Abort():
-                self._message = None
-            case _:
-                self._about_client(command)
-        step = ANSWERED.get(type(command))
-        if step is not None and not self._steps & step:
-            self._send(Answer.CONTINUE)
+    # --- the client
 
-    def _about_client(self, command: Command) -> None:
-        match command:
-            case Negotiate():
-                unwanted = unwanted_steps(self._judge.site)
-                ours = negotiate(command, ACTIONS, unwanted)
-                self._steps = ours.steps
-                self._send(ours)
-            case Connect():
-                self._client = replace(
-                    self._client, client_address=command.client_address, client_name=command.hostname, helo=""
-                )
-            case Helo(name):
-                self._client = replace(self._client, helo=name)
-            case QuitNewConnection():
-                self._client, self._message = Request(Stage.CONNECT, self.listener), None
-            case Quit():
-                self.end()
-            case _:
-                pass
+    def _negotiate(self, command: Negotiate) -> None:
+        ours = negotiate(command, ACTIONS, unwanted_steps(self._judge.site))
+        self._steps = ours.steps
+        self._answered = frozenset(kind for kind, step in ANSWERED.items() if not ours.steps & step)
+        self.write(ours.encode())
+
+    def _connect(self, command: Connect) -> None:
+        self._client = _Client(command.client_address, command.hostname)
+
+    def _helo(self, command: Helo) -> None:
+        self._client = _Client(self._client.address, self._client.name, command.name)
+
+    def _next_client(self, _command: QuitNewConnection) -> None:
+        self._client, self._message = _Client(), None
+
+    def _quit(self, _command: Quit) -> None:
+        self.end()
+
+    def _nothing(self, _command: Command) -> None:
+        pass
 
     # --- a message
 
-    def _mail(self, path: str) -> None:
+    def _mail(self, command: Mail) -> None:
         self._renew_judge()
         macros = self._session.macros()
-        request = replace(
-            self._client,
-            stage=Stage.MAIL,
-            login=self._login(macros),
-            sender=bare_address(path),
-            queue_id=macros.get("i", ""),
-            macros=macros,
+        envelope = _Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
+        self._message = envelope
+        if self._judge.site.judges_senders:
+            request = self._request(Stage.MAIL, envelope, ())
+            decision = self._judge.sender(request)
+            if not decision.plain:
+                self._answer(self._conclusions.conclude(request, decision), decision, [])
+                return
+        if not self._steps & Step.NR_MAIL:
+            self.write(_CONTINUE)
+
+    def _request(self, stage: Stage, envelope: _Envelope, recipients: tuple[str, ...]) -> Request:
+        client = self._client
+        return Request(
+            stage,
+            self.listener,
+            client.address,
+            client.name,
+            client.helo,
+            envelope.login,
+            envelope.sender,
+            recipients,
+            envelope.queue_id,
+            envelope.macros,
         )
-        self._message = _Envelope(request, [], [], bytearray())
-        decision = self._judge.sender(request) if self._judge.site.judges_senders else None
-        if decision is None or decision.plain:
-            if not self._steps & Step.NR_MAIL:
-                self._send(Answer.CONTINUE)
-            return
-        self._answer(self._conclusions.conclude(request, decision), decision, [])
 
     def _renew_judge(self) -> None:
         newest = self._newest_judge()
@@ -242,42 +269,35 @@ class MilterConnection(Connection):
             return ""
         return macros.get("{auth_authen}", "")
 
-    def _add(self, part: Header | Body | Rcpt) -> None:
-        message = self._message
-        if message is None:
-            return
-        match part:
-            case Header(name, value):
-                message.keep(name, value)
-                message.headers.append((name, value))
-                message.size_bytes += len(name) + len(value) + _HEADER_SIGNS
-            case Rcpt(path):
-                message.keep(path)
-                message.paths.append(path)
-            case Body(chunk):
-                self._add_body(chunk)
+    def _abort(self, _command: Abort) -> None:
+        self._message = None
 
-    def _add_body(self, chunk: bytes) -> None:
-        message = self._message
-        if message and chunk:
-            message.size_bytes += len(chunk)
-            message.body += chunk[: max(0, BODY_BYTES - len(message.body))]
+    def _rcpt(self, command: Rcpt) -> None:
+        if self._message:
+            self._message.take_recipient(command.path)
 
-    def _end_of_message(self) -> None:
+    def _header(self, command: Header) -> None:
+        if self._message:
+            others = [] if Header in self._answered else self._session.following_headers()
+            self._message.take_headers([(command.name, command.value), *others])
+
+    def _body(self, command: Body) -> None:
+        if self._message:
+            self._message.take_body(command.chunk)
+
+    def _end_of_message(self, command: EndOfMessage) -> None:
         envelope, self._message = self._message, None
         if envelope is None:
             raise ProtocolError("the end of a message that has no sender")
-        request = replace(
-            envelope.request,
-            stage=Stage.END_OF_MESSAGE,
-            recipients=tuple(dict.fromkeys(map(bare_address, envelope.paths))),
-            queue_id=self._session.macro("i") or envelope.request.queue_id,
-        )
+        envelope.take_body(command.chunk)
+        envelope.queue_id = self._session.macro("i") or envelope.queue_id
+        recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
+        request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         message = Message(request, tuple(envelope.headers), bytes(envelope.body), envelope.size_bytes)
         decision = self._judge.message(message)
         if decision.plain:
             self._conclusions.accepted(request, decision)
-            self._send(Answer.CONTINUE)
+            self.write(_CONTINUE)
             return
         ending = self._conclusions.conclude_message(message, decision, self._judge.site)
         self._answer(ending, decision, envelope.paths)
@@ -285,8 +305,22 @@ class MilterConnection(Connection):
     def _answer(self, ending: Coroutine[None, None, None], decision: Decision, paths: list[str]) -> None:
         self.answer_later(ending, lambda: _encoded(changes(decision, paths, refusal_text(decision))))
 
-    def _send(self, *replies: Reply) -> None:
-        self.write(_encoded(replies))
+    _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], None]]] = {
+        Negotiate: _negotiate,
+        Connect: _connect,
+        Helo: _helo,
+        Mail: _mail,
+        Rcpt: _rcpt,
+        Data: _nothing,
+        Header: _header,
+        EndOfHeaders: _nothing,
+        Body: _body,
+        EndOfMessage: _end_of_message,
+        Unknown: _nothing,
+        Abort: _abort,
+        QuitNewConnection: _next_client,
+        Quit: _quit,
+    }
 
 
 def _encoded(replies: Iterable[Reply]) -> bytes:

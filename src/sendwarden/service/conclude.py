@@ -94,4 +94,4 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "discarded": list(decision.discarded),
         "copies_to": list(decision.copies_to),
     }
-    return {name: value for name, value in event.items() if value not in ("", [], False)}
+    return {name: value for name, value in event.items() if value}

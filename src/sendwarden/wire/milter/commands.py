@@ -14,6 +14,7 @@ from .packets import PacketDecoder, exactly, packet, text, texts, to_text, to_ui
 # Families of Connect whose address is followed by a port. "U" (unknown) has neither.
 _PORT_END = 3  # family letter, then two bytes of port
 FAMILIES = {"L": "a local socket", "4": "IPv4", "6": "IPv6", "U": "unknown"}
+_HEADER_PARTS = 3  # name, value, and nothing behind the last NUL
 # Before Python 3.12 an Enum cannot be asked whether it holds a plain number.
 _MACRO_STAGES = frozenset(map(int, MacroStage))
 
@@ -203,7 +204,7 @@ def _macros(data: bytes) -> Macros:
     fields = texts(data[1:], "macros")
     if len(fields) % 2:
         raise ProtocolError("macros: a name without a value")
-    return Macros(chr(data[0]), tuple(zip(fields[::2], fields[1::2], strict=True)))
+    return Macros(chr(data[0]), tuple(zip(fields[::2], fields[1::2], strict=False)))
 
 
 def _connect(data: bytes) -> Connect:
@@ -228,12 +229,12 @@ def _path(data: bytes, what: str) -> tuple[str, tuple[str, ...]]:
     return path, tuple(arguments)
 
 
-def _header(data: bytes) -> Header:
-    # Most of all commands are headers: this is `exactly(2, ...)` without its detours.
-    name, _, value = data.partition(b"\0")
-    if value[-1:] != b"\0" or value.count(b"\0") != 1:
+def header_fields(data: bytes) -> tuple[str, str]:
+    """Name and value: `exactly(2, ...)` without its detours, since most of all commands are headers."""
+    parts = data.decode("utf-8", "surrogateescape").split("\0")
+    if len(parts) != _HEADER_PARTS or parts[2]:
         exactly(2, data, "header")
-    return Header(name.decode("utf-8", "surrogateescape"), value[:-1].decode("utf-8", "surrogateescape"))
+    return parts[0], parts[1]
 
 
 def _nothing(command: Command, what: str) -> Callable[[bytes], Command]:
@@ -245,24 +246,28 @@ def _nothing(command: Command, what: str) -> Callable[[bytes], Command]:
     return decode
 
 
-# Letter on the wire -> decoder. The bytes after the letter go in.
-DECODERS: dict[int, Callable[[bytes], Command]] = {
-    ord("A"): _nothing(Abort(), "abort"),
-    ord("B"): Body,
-    ord("C"): _connect,
-    ord("D"): _macros,
-    ord("E"): EndOfMessage,
-    ord("H"): lambda data: Helo(*exactly(1, data, "helo")),
-    ord("K"): _nothing(QuitNewConnection(), "quit"),
-    ord("L"): _header,
-    ord("M"): lambda data: Mail(*_path(data, "mail")),
-    ord("N"): _nothing(EndOfHeaders(), "end of headers"),
-    ord("O"): decode_negotiate,
-    ord("Q"): _nothing(Quit(), "quit"),
-    ord("R"): lambda data: Rcpt(*_path(data, "rcpt")),
-    ord("T"): _nothing(Data(), "data"),
-    ord("U"): lambda data: Unknown(*exactly(1, data, "unknown command")),
+# Letter on the wire -> the command, and its decoder. The bytes after the letter go in.
+DECODERS: dict[int, tuple[type[Command], Callable[[bytes], Command]]] = {
+    ord("A"): (Abort, _nothing(Abort(), "abort")),
+    ord("B"): (Body, Body),
+    ord("C"): (Connect, _connect),
+    ord("D"): (Macros, _macros),
+    ord("E"): (EndOfMessage, EndOfMessage),
+    ord("H"): (Helo, lambda data: Helo(*exactly(1, data, "helo"))),
+    ord("K"): (QuitNewConnection, _nothing(QuitNewConnection(), "quit")),
+    ord("L"): (Header, lambda data: Header(*header_fields(data))),
+    ord("M"): (Mail, lambda data: Mail(*_path(data, "mail"))),
+    ord("N"): (EndOfHeaders, _nothing(EndOfHeaders(), "end of headers")),
+    ord("O"): (Negotiate, decode_negotiate),
+    ord("Q"): (Quit, _nothing(Quit(), "quit")),
+    ord("R"): (Rcpt, lambda data: Rcpt(*_path(data, "rcpt"))),
+    ord("T"): (Data, _nothing(Data(), "data")),
+    ord("U"): (Unknown, lambda data: Unknown(*exactly(1, data, "unknown command"))),
 }
+
+
+def unknown(letter: int) -> ProtocolError:
+    return ProtocolError(f"unknown command {bytes([letter])!r}")
 
 
 class CommandDecoder:
@@ -284,7 +289,6 @@ class CommandDecoder:
         if isinstance(found, Need):
             return found
         letter, data = found
-        decoder = DECODERS.get(letter)
-        if decoder is None:
-            raise ProtocolError(f"unknown command {bytes([letter])!r}")
-        return decoder(data)
+        if letter not in DECODERS:
+            raise unknown(letter)
+        return DECODERS[letter][1](data)

@@ -24,41 +24,61 @@ class PacketDecoder:
         self._buffer = b""
         self._at = 0  # start of the first packet that was not handed out
         self._later: list[bytes] = []  # what arrived behind an unfinished packet, joined once it is whole
-        self._arrived = 0  # bytes from `_at` on, those in `_later` among them
-        self._needed = _LENGTH.size  # how many of them the next step needs
+        self._later_bytes = 0
         self._max = max_packet_bytes
 
     def feed(self, data: bytes) -> None:
-        if self._arrived:
-            self._later.append(data)
-        else:
+        if self._at == len(self._buffer):
             self._buffer, self._at = data, 0
-        self._arrived += len(data)
+        else:
+            self._later.append(data)
+            self._later_bytes += len(data)
 
     @property
     def unfinished(self) -> bool:
-        return self._arrived > 0
+        return self._at < len(self._buffer)
 
     def next_packet(self) -> tuple[int, bytes] | Need:
         """Command letter (its byte value) and data. Raises `ProtocolError` for an impossible length."""
-        if self._arrived < self._needed:
-            return Need.DATA
-        if self._later:
-            self._buffer = b"".join([self._buffer[self._at :], *self._later])
-            self._at = 0
-            self._later.clear()
-        buffer, at = self._buffer, self._at
-        (length,) = _unpack_length(buffer, at)
+        start = self._at + _LENGTH.size
+        if start > len(self._buffer):
+            if not self._join(_LENGTH.size):
+                return Need.DATA
+            start = _LENGTH.size
+        (length,) = _unpack_length(self._buffer, start - _LENGTH.size)
         if not 1 <= length <= self._max:
             raise ProtocolError(f"packet of {length} bytes: 1 to {self._max} are possible")
-        size = _LENGTH.size + length
-        if self._arrived < size:
-            self._needed = size
-            return Need.DATA
-        self._at = at + size
-        self._arrived -= size
-        self._needed = _LENGTH.size
-        return buffer[at + 4], buffer[at + 5 : at + size]
+        end = start + length
+        if end > len(self._buffer):
+            if not self._join(_LENGTH.size + length):
+                return Need.DATA
+            start, end = _LENGTH.size, _LENGTH.size + length
+        self._at = end
+        return self._buffer[start], self._buffer[start + 1 : end]
+
+    def run_of(self, letter: int) -> list[bytes]:
+        """Data of all packets with this letter that come next and are whole in what arrived at once."""
+        buffer, at, size = self._buffer, self._at, len(self._buffer)
+        found = []
+        while at + _LENGTH.size < size and buffer[at + _LENGTH.size] == letter:
+            (length,) = _unpack_length(buffer, at)
+            end = at + _LENGTH.size + length
+            if end > size or not 1 <= length <= self._max:
+                break
+            found.append(buffer[at + _LENGTH.size + 1 : end])
+            at = end
+        self._at = at
+        return found
+
+    def _join(self, needed: int) -> bool:
+        """Have so many bytes in the buffer, from its beginning on; False if they have not arrived."""
+        if len(self._buffer) - self._at + self._later_bytes < needed:
+            return False
+        self._buffer = b"".join([self._buffer[self._at :], *self._later])
+        self._at = 0
+        self._later.clear()
+        self._later_bytes = 0
+        return True
 
 
 def packet(letter: bytes, data: bytes = b"") -> bytes:
@@ -83,7 +103,7 @@ def texts(data: bytes, what: str) -> list[str]:
         return []
     if data[-1]:
         raise ProtocolError(f"{what}: text does not end in NUL")
-    return [to_text(part) for part in data[:-1].split(b"\0")]
+    return to_text(data[:-1]).split("\0")
 
 
 def exactly(count: int, data: bytes, what: str) -> list[str]:
