@@ -11,7 +11,7 @@ from sendwarden.engine.sieve.ext import ADMINISTRATOR, CAPABILITIES
 from sendwarden.engine.sieve.ext.mailserver import MappingCalls
 from sendwarden.engine.sieve.registry import Language
 from sendwarden.service.notices import Notice
-from sendwarden.service.ports import Outside
+from sendwarden.service.ports import Fields, Outside
 
 LANGUAGE = Language((*CAPABILITIES, *ADMINISTRATOR), MappingCalls(Mappings({})), dialect=True)
 REQUIRE = 'require ["reject", "envelope", "variables", "fileinto", "copy"];\n'
@@ -52,8 +52,8 @@ class Log:
     events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
-    def event(self, kind: str, fields: Mapping[str, object]) -> None:
-        self.events.append((kind, fields))
+    def event(self, kind: str, fields: Fields) -> None:
+        self.events.append((kind, fields() if callable(fields) else fields))
 
     def warning(self, warning: str, about: str) -> None:
         self.warnings.append((warning, about))

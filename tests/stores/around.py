@@ -3,12 +3,13 @@
 import asyncio
 import resource
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sendwarden.engine.meters.options import TableOptions, read_options
+from sendwarden.service.ports import Fields
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.stores.sql import SqlState
@@ -45,8 +46,8 @@ class KeptLog:
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
-    def event(self, kind: str, fields: Mapping[str, object]) -> None:
-        self.events.append((kind, dict(fields)))
+    def event(self, kind: str, fields: Fields) -> None:
+        self.events.append((kind, dict(fields() if callable(fields) else fields)))
 
     def warning(self, warning: str, about: str) -> None:
         self.warnings.append((warning, about))

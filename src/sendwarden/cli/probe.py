@@ -1,11 +1,11 @@
 """What `explain` and `mapping` run with: meters that are a copy, and that note what happens to them."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sendwarden.core.decision import Reason
 from sendwarden.engine.meters.keys import Reading
+from sendwarden.service.ports import Fields
 from sendwarden.stores.memory import MemoryMeters
 
 
@@ -86,7 +86,7 @@ class Warnings:
 
     told: list[str] = field(default_factory=list)
 
-    def event(self, kind: str, fields: Mapping[str, object]) -> None:
+    def event(self, kind: str, fields: Fields) -> None:
         del kind, fields
 
     def warning(self, warning: str, about: str) -> None:

@@ -1,9 +1,10 @@
 """The event log: one JSON object a line, in a file of its own; warnings on standard error as well.
 
-A line costs the mail path an append to a list. Threads write what has come together, one for the file and one
-for standard error, so that neither a hanging disk nor a reader that does not read holds anything up. What
-cannot be written waits, up to `PENDING_LINES`; what is lost beyond that is counted and told. The file is
-opened anew when it was moved away, so that logrotate needs no signal.
+A line costs the mail path an append to a list; what it says is put together once several have come, at less
+cost. Threads write it, one for the file and one for standard error, so that neither a hanging disk nor a
+reader that does not read holds anything up. What cannot be written waits, up to `PENDING_LINES`; what is
+lost beyond that is counted and told. The file is opened anew when it was moved away, so that logrotate needs
+no signal.
 
 A warning is told once a minute with its count. Of one kind only so many different ones are told, since what
 they are about may come from a hostile peer; the others are counted together.
@@ -14,16 +15,13 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sendwarden.core.ascii import printable
 from sendwarden.daemon.linefile import LineFile
-
-if TYPE_CHECKING:
-    from sendwarden.service.ports import Clock
+from sendwarden.service.ports import Clock, Fields
 
 FLUSH_INTERVAL_S = 0.1
 # How often the same warning is told.
@@ -40,11 +38,11 @@ LAST_LINES_S = 1.0
 class FileEventLog:
     """`EventLog` over a file and standard error. `run` it as a task; `flush` it at the end."""
 
-    def __init__(self, path: Path, clock: "Clock") -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
         self._file = LineFile(path)
-        self._lines: list[str] = []
+        self._lines: list[tuple[float, str, Fields]] = []
         self._rest = b""  # of lines that were written in part
         self._failure = ""
         self._lost = 0
@@ -55,12 +53,11 @@ class FileEventLog:
 
     # --- taking
 
-    def event(self, kind: str, fields: Mapping[str, object]) -> None:
+    def event(self, kind: str, fields: Fields) -> None:
         if len(self._lines) >= PENDING_LINES:
             self._lost += 1
             return
-        stamp = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
-        self._lines.append(json.dumps({"at": stamp, "event": kind, **fields}, default=repr))
+        self._lines.append((self._clock.now(), kind, fields))
 
     def warning(self, warning: str, about: str) -> None:
         of_kind = self._warnings.setdefault(warning, _Warnings())
@@ -111,7 +108,8 @@ class FileEventLog:
             self._writing.start(lambda: self._write(self._rest))
         elif self._lines:
             lines, self._lines = self._lines, []
-            self._writing.start(lambda: self._write(_encoded(lines)))
+            data = b"".join([_line(*line) for line in lines])
+            self._writing.start(lambda: self._write(data))
 
     def _write(self, data: bytes) -> None:
         """In the thread."""
@@ -178,8 +176,10 @@ class _Background:
             self._thread.join(seconds)
 
 
-def _encoded(lines: list[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+def _line(at: float, kind: str, fields: Fields) -> bytes:
+    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    known = fields() if callable(fields) else fields
+    return json.dumps({"at": stamp, "event": kind, **known}, default=repr).encode() + b"\n"
 
 
 def _show(text: str) -> None:

@@ -5,6 +5,7 @@ can explain it after a crash. If the store has failed, mail does not wait for it
 log line holds the same facts.
 """
 
+from functools import partial
 from typing import Protocol
 
 from sendwarden.core.decision import Decision, Message, Request
@@ -32,7 +33,7 @@ class Conclusions:
 
     def accepted(self, request: Request, decision: Decision) -> None:
         """A message that simply goes on: one line in the event log."""
-        self._log.event("message", event_of(request, decision))
+        self._log.event("message", partial(event_of, request, decision))
 
     async def conclude(self, request: Request, decision: Decision) -> None:
         """Keep and tell a decision with a reference. Never raises for a store that is down."""

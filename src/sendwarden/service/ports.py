@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sendwarden.engine.world import MeterTables
 
-__all__ = ["Clock", "EventLog", "Ledger", "MeterTables", "Outside", "References"]
+__all__ = ["Clock", "EventLog", "Fields", "Ledger", "MeterTables", "Outside", "References"]
 
 
 class Clock(Protocol):
@@ -21,13 +21,17 @@ class References(Protocol):
     def next(self) -> str: ...
 
 
+# What a line of the event log says; a function is asked for it a moment later, off the mail path.
+Fields = Mapping[str, object] | Callable[[], Mapping[str, object]]
+
+
 class EventLog(Protocol):
     """One line for each thing that happened.
 
     Never blocks and never raises: a line may be lost, mail may not.
     """
 
-    def event(self, kind: str, fields: Mapping[str, object]) -> None: ...
+    def event(self, kind: str, fields: Fields) -> None: ...
 
     def warning(self, warning: str, about: str) -> None:
         """Told once a minute for each ``warning`` and ``about``, with a count."""
