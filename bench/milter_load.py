@@ -1,11 +1,13 @@
-"""A mail server's side of the milter protocol, as load: so many messages over so many connections.
+"""A mail server's side of the milter protocol, as load: so many messages over so many connections at a time.
 
 It honours what a filter negotiates away, as Postfix and Sendmail do, and waits for an answer only where one
-is due.
+is due. While one connection waits, the others go on, as the sessions of a busy mail server do.
 """
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, islice
 
 from sendwarden.wire.base import Need
 from sendwarden.wire.milter.commands import (
@@ -42,6 +44,8 @@ HEADERS = (
     ("X-Spam-Score-Internal", "**"),
 )
 BODY = b"A line of text that is as long as such lines are in mail.\r\n" * 50
+# A message's steps are over.
+_OVER = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,14 @@ class Connection:
         self._steps = ours.steps
         connect = Macros("C", (("j", "mail.example.org"), ("{daemon_name}", "smtpd"))).encode()
         connect += Connect("client.example.org", "4", 50000, "203.0.113.9").encode()
-        self._pieces([_Piece(connect, Step.NO_CONNECT, Step.NR_CONNECT)])
-        self._pieces([_Piece(Helo("client.example.org").encode(), Step.NO_HELO, Step.NR_HELO)])
+        helo = Helo("client.example.org").encode()
+        for _ in self._say(
+            [
+                _Piece(connect, Step.NO_CONNECT, Step.NR_CONNECT),
+                _Piece(helo, Step.NO_HELO, Step.NR_HELO),
+            ]
+        ):
+            pass
 
     def _next(self) -> object:
         while isinstance(reply := self._replies.next_reply(), Need):
@@ -76,21 +86,25 @@ class Connection:
             self._replies.feed(data)
         return reply
 
-    def _pieces(self, pieces: list[_Piece]) -> object:
-        """Send, waiting where an answer is due; the last answer."""
-        waiting, answer = b"", None
+    def _say(self, pieces: list[_Piece]) -> Iterator[None]:
+        """Send; stop wherever an answer is due, and read it when asked to go on."""
+        waiting = b""
         for piece in pieces:
             if self._steps & piece.left_out:
                 continue
             waiting += piece.data
             if not self._steps & piece.unanswered:
                 self._socket.sendall(waiting)
-                waiting, answer = b"", self._next()
+                waiting = b""
+                yield
+                answer = self._next()
+                while not isinstance(answer, Answer | ReplyCode):
+                    answer = self._next()
+                assert answer is Answer.CONTINUE, answer
         self._socket.sendall(waiting)
-        return answer
 
-    def message(self, number: int, headers: tuple[tuple[str, str], ...]) -> object:
-        """One message; the answer to its end."""
+    def message(self, number: int, headers: tuple[tuple[str, str], ...]) -> Iterator[None]:
+        """One message, in steps as `_say` makes them."""
         macros = (
             ("i", f"Q{number:07X}"),
             ("{auth_type}", "PLAIN"),
@@ -99,7 +113,7 @@ class Connection:
         )
         mail = Macros("M", macros).encode() + Mail("<eve@example.org>", ("SIZE=3500",)).encode()
         rcpt = Macros("R", (("{rcpt_addr}", "v"),)).encode() + Rcpt("<v@victim.example>").encode()
-        answer = self._pieces(
+        return self._say(
             [
                 _Piece(mail, Step.NO_MAIL, Step.NR_MAIL),
                 _Piece(rcpt, Step.NO_RCPT, Step.NR_RCPT),
@@ -110,10 +124,22 @@ class Connection:
                 _Piece(EndOfMessage().encode(), Step(0), Step(0)),
             ]
         )
-        while not isinstance(answer, Answer | ReplyCode):
-            answer = self._next()
-        return answer
 
     def close(self) -> None:
         self._socket.sendall(Quit().encode())
         self._socket.close()
+
+
+def send(connections: list[Connection], messages: int, headers: tuple[tuple[str, str], ...]) -> None:
+    """So many messages, one at a time over each connection."""
+    numbers = islice(count(), messages)
+    running: dict[Connection, Iterator[None]] = {one: iter(()) for one in connections}
+    while running:
+        for one in list(running):
+            if next(running[one], _OVER) is not _OVER:
+                continue
+            number = next(numbers, None)
+            if number is None:
+                del running[one]
+            else:
+                running[one] = one.message(number, headers)

@@ -78,9 +78,8 @@ class Judge:
         """
         request = message.request
         channel = channel or self.channel(request)
-        decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
         if channel.sourcefilter is None and not channel.destinationfilters:
-            return decision
+            return Decision(Verdict.ACCEPT, channel.name, self.account(request))
         hearing = Hearing(
             self._outside.clock.now(),
             self._meters,
@@ -90,8 +89,10 @@ class Judge:
         )
         self._hear(message, channel, hearing, trace)
         if hearing.plain:
-            return replace(decision, reasons=tuple(hearing.reasons())) if hearing.notes else decision
-        return self._decided(decision, request, channel, hearing)
+            return Decision(
+                Verdict.ACCEPT, channel.name, self.account(request), tuple(hearing.notes.values())
+            )
+        return self._decided(request, channel, hearing)
 
     def _hear(
         self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None
@@ -115,7 +116,7 @@ class Judge:
             if those:
                 run(destination.script, those)
 
-    def _decided(self, decision: Decision, request: Request, channel: Channel, hearing: Hearing) -> Decision:
+    def _decided(self, request: Request, channel: Channel, hearing: Hearing) -> Decision:
         verdicts: dict[str, Verdict] = {}
         for recipient, ruling in hearing.rulings.items():
             wanted = channel.refusal if ruling.verdict is Verdict.REFUSE else ruling.verdict
@@ -131,10 +132,11 @@ class Judge:
         if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
             reasons.append(Reason("whole-message"))
         goes_on = whole in (Verdict.ACCEPT, Verdict.HOLD)
-        return replace(
-            decision,
-            verdict=whole,
-            reasons=tuple(reasons),
+        return Decision(
+            whole,
+            channel.name,
+            self.account(request),
+            tuple(reasons),
             text=texts[0] if texts else "",
             enhanced="4.7.1" if channel.refusal is Verdict.DEFER else "5.7.1",
             refused=_those(verdicts, channel.refusal) if goes_on else (),
