@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean, has_errors, in_order
 
 from .arguments import Arguments, NodeUse
-from .blocks import always, first_true_of, in_a_row, size_of
+from .blocks import Block, always, first_true_of, in_a_row, size_of
 from .limits import SCRIPT_BYTES
 from .mail import Mail
 from .outcome import Outcome, RunError, TraceLine
@@ -134,7 +134,7 @@ class Compiler:
         while head < len(nodes) and nodes[head].name == "require":
             self.require(nodes[head])
             head += 1
-        return self.block(nodes[head:])
+        return in_a_row(self.block(nodes[head:]))
 
     def require(self, node: Node) -> None:
         if node.broken:  # nobody knows what it would have named: no complaint about any of it
@@ -156,7 +156,7 @@ class Compiler:
             self.problem("SW302", f'there is no extension "{name}" here', span, remedy)
         self.required.add(name)
 
-    def block(self, nodes: tuple[Node, ...]) -> Step:
+    def block(self, nodes: tuple[Node, ...]) -> Block:
         steps: list[Step] = []
         at = 0
         while at < len(nodes):
@@ -169,7 +169,7 @@ class Compiler:
                 steps.append(step)
             at = end
         line = self.source.line_of(nodes[0].span.start) if nodes else 1
-        return in_a_row(tuple(steps), sum(size_of(node) for node in nodes), line)
+        return Block(tuple(steps), sum(size_of(node) for node in nodes), line)
 
     def command(self, node: Node) -> Step | None:
         if node.broken:
@@ -190,7 +190,7 @@ class Compiler:
         if nodes[0].name != "if":
             says, remedy = f'"{nodes[0].name}" follows no "if"', 'it must follow the block of an "if"'
             self.problem("SW309", says, nodes[0].name_span, remedy)
-        branches: list[tuple[Step, Step]] = []
+        branches: list[tuple[Step, Block]] = []
         test: Step
         ended = False
         for node in nodes:
@@ -211,12 +211,12 @@ class Compiler:
             branches.append((test, block))
         return first_true_of(tuple(branches))
 
-    def _chain_block(self, node: Node) -> Step:
+    def _chain_block(self, node: Node) -> Block:
         if node.block is None:
             self.problem(
                 "SW309", f'"{node.name}" needs a block', node.name_span, 'write "{" ... "}" behind its test'
             )
-            return always
+            return Block()
         return self.block(node.block)
 
     def _chain_test(self, node: Node) -> Step:
@@ -346,7 +346,7 @@ class Compiler:
         if node.block is not None:
             if spec.block == "none":
                 self.problem("SW309", f'"{node.name}" takes no block', node.name_span, 'end it with ";"')
-            use.block = self.block(node.block)
+            use.block = in_a_row(self.block(node.block))
         elif spec.block == "must":
             self.problem(
                 "SW309", f'"{node.name}" needs a block', node.name_span, 'write "{" ... "}" behind it'

@@ -121,6 +121,8 @@ def _bind_contains(comparator: Comparator, keys: Keys, _relation: str, _sets: bo
 
 def _bind_matches(comparator: Comparator, keys: Keys, _relation: str, sets: bool) -> Matched:  # noqa: FBT001
     folds_case = comparator.folds_case
+    if keys.constant is not None and len(keys.constant) == 1:
+        return _matches_one(keys.constant[0], folds_case, sets)
 
     def matches(run: Run, values: Sequence[str]) -> bool:
         patterns = keys.constant if keys.constant is not None else keys.get(run)
@@ -131,6 +133,33 @@ def _bind_matches(comparator: Comparator, keys: Keys, _relation: str, sets: bool
                     if sets:
                         run.match_values = groups
                     return True
+        return False
+
+    return matches
+
+
+def _matches_one(pattern: str, folds_case: bool, sets: bool) -> Matched:  # noqa: FBT001
+    """`match_pattern` with a pattern that is known."""
+    if pattern == "*":
+
+        def anything(run: Run, values: Sequence[str]) -> bool:
+            if not values:
+                return False
+            if sets:
+                run.match_values = (values[0], values[0])
+            return True
+
+        return anything
+
+    whole = _pattern_regex(pattern, folds_case).fullmatch
+
+    def matches(run: Run, values: Sequence[str]) -> bool:
+        for value in values:
+            found = whole(value)
+            if found is not None:
+                if sets:
+                    run.match_values = (value, *found.groups())
+                return True
         return False
 
     return matches

@@ -257,6 +257,9 @@ def _envelope(use: Use) -> Step:
     tag = use.tag("address-part")
     whole = tag in ("", ":all")
     matched, counted = use.matched(), use.matched_count()
+    if whole and not counted and len(names) == 1 and names[0].constant is not None:
+        only = known.get(names[0].constant.lower(), _none)
+        return lambda run: matched(run, only(run))
     parts = _names_of(names)
 
     def values(run: Run) -> list[str]:

@@ -30,7 +30,7 @@ def whole_quotes(text: str) -> str:
 
 
 def _set(use: Use) -> Step:
-    name, value, line = use.text("name"), use.text("value"), use.line
+    name, get, line = use.text("name"), use.text("value").get, use.line
     if name.constant is None or not _NAME.fullmatch(name.constant):
         use.problem("name", "this is not the name of a variable", "letters, digits and _, as in RESULT")
         return lambda _run: False
@@ -41,11 +41,11 @@ def _set(use: Use) -> Step:
         modifiers.append(whole_quotes)
 
     def set_plain(run: Run) -> bool:
-        run.set_variable(variable, value.get(run), line)
+        run.set_variable(variable, get(run), line)
         return False
 
     def set_modified(run: Run) -> bool:
-        text = value.get(run)
+        text = get(run)
         for modify in modifiers:
             text = modify(text)
         run.set_variable(variable, text, line)
@@ -59,6 +59,9 @@ def _string(use: Use) -> Step:
     matched, counted = use.matched(), use.matched_count()
     if counted:  # non-empty strings are counted (section 5)
         return lambda run: counted(run, sum(1 for source in sources if source.get(run)))
+    if len(sources) == 1:
+        get = sources[0].get
+        return lambda run: matched(run, (get(run),))
     return lambda run: matched(run, [source.get(run) for source in sources])
 
 
