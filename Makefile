@@ -13,9 +13,10 @@ test: ## everything, real servers included
 check: ## format, lint, types, import contracts
 	@scripts/check
 
-fuzz: ## every fuzz target for SECONDS (default 60)
+fuzz: ## every fuzz target for SECONDS (default 60), and a thousand examples of every property
 	@scripts/environment develop
 	@scripts/fuzz $(or $(SECONDS),60)
+	@PROPERTIES=1000 .venv/bin/python -m pytest -q -n 2 -m "not e2e"
 
 faults: ## the fault tests with the large counts
 	@scripts/environment develop

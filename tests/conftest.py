@@ -1,12 +1,15 @@
-"""How all tests run: Hypothesis without a deadline (no test is timed), and in CI no test may be skipped."""
+"""How all tests run: Hypothesis without a deadline (no test is timed), and in CI no test may be skipped.
+
+``PROPERTIES=1000`` looks at so many examples of every property; `make fuzz` does.
+"""
 
 import os
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("PROPERTIES", "60")))
+settings.load_profile("ours")
 
 
 # Folders whose tests talk to real servers or break a real daemon.

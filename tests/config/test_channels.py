@@ -73,6 +73,17 @@ def test_a_channel_of_the_settings_is_tried_before_the_shipped_ones_and_in_their
     assert channel_for(loaded, client_address="10.1.2.3") == "submission-noauth-internal"
 
 
+@pytest.mark.parametrize("written", ["daemon_name", '"{daemon_name}"'])
+def test_a_macro_is_meant_with_its_braces_or_without(tmp_path: Path, written: str) -> None:
+    own = f'[[channel]]\nname = "mine"\nmacros = {{ {written} = "MSA" }}\n'
+
+    loaded = load_folder(tmp_path, SITE + own)
+
+    asked = {"login": "bob", "client_address": "10.1.2.3"}
+    assert channel_for(loaded, **asked, macros={"{daemon_name}": "MSA"}) == "mine"
+    assert channel_for(loaded, **asked, macros={"{daemon_name}": "MTA"}) == "submission-auth-internal"
+
+
 def test_a_shipped_channel_named_in_the_settings_keeps_its_place_and_what_is_not_set(tmp_path: Path) -> None:
     own = '[[channel]]\nname = "submission-auth-internal"\nmode = "enforce"\nsenders = "own"\n'
 

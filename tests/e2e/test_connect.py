@@ -28,6 +28,7 @@ class Site:
         self.etc = postfix.folder / "etc"
         self.main = self.etc / "main.cf"
         self._first = self.main.read_text()
+        self.first_master = (self.etc / "master.cf").read_text()
         self.settings = Path(tempfile.mkdtemp(prefix="sendwarden-connect-")) / "sendwarden.toml"
         self.settings.parent.chmod(0o755)
 
@@ -35,6 +36,7 @@ class Site:
         for copy in self.copies():
             copy.unlink()
         self.main.write_text(self._first + more)
+        (self.etc / "master.cf").write_text(self.first_master)
         self.settings.write_text(f'state = "var"\n{settings}')
 
     def connect(self, *words: str, answer: str = "") -> tuple[int, str]:
@@ -120,6 +122,19 @@ def test_a_second_time_there_is_nothing_to_change(site: Site) -> None:
     assert site.main.read_bytes() == before and len(site.copies()) == 1
 
 
+def test_a_service_with_milters_of_its_own_is_pointed_at(site: Site) -> None:
+    """What ``-o`` in master.cf says wins over main.cf: mail that comes by that service would not be seen."""
+    (site.etc / "master.cf").write_text(
+        f"{site.first_master}587 inet n - n - - smtpd -o {MILTERS}=inet:127.0.0.1:8\n"
+    )
+
+    code, said = site.connect("--yes")
+
+    assert code == 0
+    assert f"do not ask us by main.cf's:\n  587/inet/{MILTERS} = inet:127.0.0.1:8\nTake those out" in said
+    assert f"/{RESTRICTIONS} =" not in said
+
+
 # What main.cf says before.
 BEFORE = {
     "nothing": "",
@@ -197,6 +212,7 @@ def test_json_shows_without_asking_and_changes_only_on_yes(site: Site) -> None:
         "server": "postfix",
         "found": True,
         "settings": {MILTERS: MILTER},
+        "overrides": {},
         "changes": {MILTERS: MILTER},
     }
     undo = [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]

@@ -48,7 +48,8 @@ class Sendwarden:
 
     def events(self, kind: str = "") -> list[dict[str, object]]:
         path = self.folder / "var" / "events.json"
-        lines = path.read_text().splitlines() if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()  # the last one may still be written
         found = [json.loads(line) for line in lines]
         return [event for event in found if not kind or event["event"] == kind]
 

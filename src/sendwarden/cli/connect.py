@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,6 +75,12 @@ class Postfix:
         """Does main.cf set it, or is its value the default?"""
         return bool(self.ask("-n", name).strip())
 
+    def overrides(self, names: Iterable[str]) -> dict[str, str]:
+        """What services of master.cf set for themselves: "submission/inet/smtpd_milters", and its value."""
+        lines = [line.partition("=") for line in self.ask("-P").splitlines()]
+        found = {name.strip(): value.strip() for name, _, value in lines}
+        return {name: value for name, value in found.items() if name.rpartition("/")[2] in names}
+
     def by_hand(self, program: str, *words: str) -> str:
         """A command as somebody would type it."""
         return shlex.join([program, *(["-c", self._folder] if self._folder else []), *words])
@@ -122,6 +129,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
     plan = _plan(postfix, wanted)
+    overrides = postfix.overrides(wanted)
     backup = ""
     if not plan.changes:
         output.line("Postfix asks us already; nothing to change.")
@@ -134,8 +142,15 @@ def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Names
         if not only_show:
             backup = str(_change(postfix, plan))
             _done(postfix, plan, backup, output)
+    if overrides:
+        output.line("These services of master.cf have their own value, and do not ask us by main.cf's:")
+        for name, value in overrides.items():
+            output.line(f"  {name} = {value}")
+        output.line("Take those out, or put our entry there as well (postconf -P).")
     found = {"server": "postfix", "found": True, "settings": wanted, "changes": plan.changes}
-    output.record({**found, "changed": bool(backup), "backup": backup, "undo": plan.undo})
+    output.record(
+        {**found, "overrides": overrides, "changed": bool(backup), "backup": backup, "undo": plan.undo}
+    )
     return GOOD
 
 

@@ -72,7 +72,10 @@ CODES: Mapping[str, str] = {
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
     "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",
     "SW303": "There is no such command or test.",
-    "SW304": "An argument has the wrong kind or value.",
+    "SW304": (
+        "An argument has the wrong kind or value. As a warning: the script runs, and this can never match, "
+        "like the name of a header that no header can have."
+    ),
     "SW305": "A tag that the command does not have, or two that contradict each other.",
     "SW306": "An argument is missing, or one too many.",
     "SW307": "require must stand before all other commands (RFC 5228 section 3.2).",

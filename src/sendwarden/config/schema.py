@@ -179,7 +179,7 @@ class ChannelSettings(_Table):
     )
     macros: dict[str, Plain] | None = Field(
         default=None,
-        description="Milter macros or policy attributes and the values they must have.",
+        description="Milter macros (braces may be left out) or policy attributes, and their values.",
         examples=['{ "{daemon_name}" = "submission" }'],
     )
     mode: ModeName | None = Field(

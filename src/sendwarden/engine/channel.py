@@ -77,7 +77,7 @@ class Channel:
             return False
         if self.listener and self.listener != request.listener:
             return False
-        if any(request.macros.get(name, "") != value for name, value in self.macros.items()):
+        if any(_macro(request, name) != value for name, value in self.macros.items()):
             return False
         return self._from_here(request.client_address)
 
@@ -88,6 +88,11 @@ class Channel:
 
 
 OTHER = Channel("other")
+
+
+def _macro(request: Request, name: str) -> str:
+    """A milter macro, its braces written or not, or a policy attribute."""
+    return request.macros.get(name) or request.macros.get(f"{{{name}}}", "")
 
 
 def in_networks(address: str, networks: Networks) -> bool:
