@@ -79,6 +79,15 @@ class Disk:
         close.callback(made.kill)
         return made
 
+    def mount_anew(self, folder: Path) -> None:
+        """What the disk holds, as after a boot.
+
+        From a copy: another test's mount namespace may keep the old mount, with its error, alive.
+        """
+        copy = self.below / "copy"
+        run("cp", "--sparse=always", str(self.below / "image"), str(copy))
+        run("mount", "-o", "loop", str(copy), str(folder))
+
     def fails(self, warden: Warden) -> AbstractContextManager[None]:
         return full(warden.state if self.kind == "no room" else self.below)
 
@@ -159,7 +168,7 @@ def test_a_file_system_that_turned_read_only_stops_no_mail_and_a_new_start_finds
     assert "its last counts were not kept" in warden.output()
     assert not warden.complaints()
     run("umount", str(warden.state))
-    run("mount", *disk.mount, str(warden.state))
+    disk.mount_anew(warden.state)
     warden.restart()
     again = close.enter_context(closing(MailServer(warden.milter)))
     fresh = again.send("eve@example.org", "refuse")
