@@ -8,7 +8,7 @@ import os
 import pytest
 from hypothesis import settings
 
-settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("PROPERTIES", "60")))
+settings.register_profile("ours", deadline=None, max_examples=int(os.environ.get("PROPERTIES", "100")))
 settings.load_profile("ours")
 
 

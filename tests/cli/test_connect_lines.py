@@ -1,13 +1,13 @@
 """cli.connect: the lines for main.cf. What Postfix makes of them is shown in tests/e2e/test_connect.py."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendwarden.cli.connect import PROGRAMS, joined, postfix_lines
+from sendwarden.cli import connect
+from sendwarden.cli.connect import joined, postfix_lines
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from tests.cli.command import Commands
 from tests.config.folder import load_folder, write
@@ -123,12 +123,14 @@ def test_joining_again_changes_nothing_and_loses_nobody(before: str) -> None:
 
 # --- the command
 
-no_postfix = pytest.mark.skipif(
-    shutil.which("postconf", path=PROGRAMS) is not None, reason="there is a Postfix here, which is left alone"
-)
+
+@pytest.fixture
+def no_postfix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whether there is one on this machine or not."""
+    monkeypatch.setattr(connect, "PROGRAMS", str(tmp_path))
 
 
-@no_postfix
+@pytest.mark.usefixtures("no_postfix")
 @pytest.mark.parametrize(("words", "code"), [(["--print"], GOOD), ([], CANNOT), (["--yes"], CANNOT)])
 def test_without_postfix_the_lines_are_shown_to_be_added_by_hand(
     words: list[str], code: int, commands: Commands

@@ -222,9 +222,9 @@ def test_any_text_is_read_or_has_a_problem_and_never_raises(text: str) -> None:
         assert (
             problem.code == "SW103" and problem.place and problem.remedy and "tomllib" not in problem.sentence
         )
-        if problem.place.line:
-            written = text.replace("\r\n", "\n").split("\n")[problem.place.line - 1]
-            assert len(problem.place.text) == len(written) and problem.place.column <= len(written) + 1
+        written = text.replace("\r\n", "\n").split("\n")[problem.place.line - 1]
+        assert problem.place.line and problem.place.column <= len(written) + 1
+        assert len(problem.place.text) == len(written)
 
 
 def test_a_file_that_is_no_toml_at_all_does_not_fill_the_screen() -> None:
@@ -232,6 +232,8 @@ def test_a_file_that_is_no_toml_at_all_does_not_fill_the_screen() -> None:
 
     assert len(found.problems) == MOST_PROBLEMS + 1
     assert found.problems[-1].sentence == f"and {1000 - MOST_PROBLEMS} more that are not TOML"
+    place = found.problems[-1].place
+    assert place is not None and place.line == MOST_PROBLEMS + 1, "where the first of them is"
 
 
 @pytest.mark.parametrize(

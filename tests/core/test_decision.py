@@ -1,10 +1,9 @@
 """core.decision: which answers need no explanation, and what a channel that only watches lets pass."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, domain_of
+from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 
 DECISIONS = st.builds(
     Decision,
@@ -51,17 +50,3 @@ def test_what_is_not_known_yet_is_empty_and_shared_by_nobody() -> None:
     assert first.macros is not second.macros
     assert Reason("whole-message").numbers is not Reason("whole-message").numbers
     assert Message(first, ()).body == b""
-
-
-@pytest.mark.parametrize(
-    ("address", "domain"),
-    [
-        pytest.param("bob@example.org", "example.org", id="plain"),
-        pytest.param('"a@b"@example.org', "example.org", id="an @ in quotes"),
-        pytest.param("bob", "", id="no domain"),
-        pytest.param("", "", id="null sender"),
-        pytest.param("@example.org", "example.org", id="no local part"),
-    ],
-)
-def test_the_domain_of_an_address_stands_behind_its_last_at_sign(address: str, domain: str) -> None:
-    assert domain_of(address) == domain

@@ -251,3 +251,17 @@ def test_the_bare_address_of_a_path_is_what_stands_between_the_brackets(address:
 )
 def test_paths_as_mail_servers_send_them(path: str, address: str) -> None:
     assert bare_address(path) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "domain"),
+    [
+        pytest.param("bob@example.org", "example.org", id="plain"),
+        pytest.param('"a@b"@example.org', "example.org", id="an @ in quotes"),
+        pytest.param("bob", "", id="no domain"),
+        pytest.param("", "", id="null sender"),
+        pytest.param("@example.org", "example.org", id="no local part"),
+    ],
+)
+def test_the_domain_of_an_address_stands_behind_its_last_at_sign(address: str, domain: str) -> None:
+    assert split_address(address)[1] == domain

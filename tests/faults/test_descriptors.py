@@ -16,19 +16,12 @@ from tests.servers.space import wait_for
 DUNNO = b"action=DUNNO\n\n"
 LOG_BYTES = 10_000
 RECOVERED_S = 2.0
-# asyncio itself pauses for 1 s whenever accept fails, and takes a handful of those that gave up each time.
-RECOVERED_ASYNCIO_S = 6.0
 CPU_SHARE = 0.3  # of one processor; the target of 5 % is for a machine that does nothing else
 
 
 @pytest.fixture(params=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def warden(loop: str) -> Iterator[Warden]:
-    made = Warden(loop=loop)
+def warden(request: pytest.FixtureRequest) -> Iterator[Warden]:
+    made = Warden(loop=request.param)
     yield made
     assert made.stop() == 0
     made.remove()
@@ -57,7 +50,7 @@ def answers(warden: Warden) -> bool:
 
 
 def test_when_the_kernel_gives_no_descriptor_any_more_old_connections_are_served_and_we_come_back(
-    warden: Warden, loop: str, close: ExitStack
+    warden: Warden, close: ExitStack
 ) -> None:
     """The limit falls below what our own count of connections was made from: nothing holds accept back."""
     server = close.enter_context(closing(MailServer(warden.milter)))
@@ -83,7 +76,7 @@ def test_when_the_kernel_gives_no_descriptor_any_more_old_connections_are_served
         f"5 s without descriptors: {spent:.2f} s CPU, {len(warden.output()) - before} bytes of log, "
         f"serving again after {took:.2f} s"
     )
-    assert took < (RECOVERED_S if loop == "uvloop" else RECOVERED_ASYNCIO_S)
+    assert took < RECOVERED_S
     assert len(warden.output()) - before < LOG_BYTES
     assert spent < CPU_SHARE * 5
     wait_for("the references are kept", lambda: warden.explained(references) == set(references))

@@ -126,21 +126,23 @@ def test_while_the_disk_fails_mail_is_answered_and_afterwards_nothing_is_missing
             times.append(took)
             time.sleep(0.02)
     healed = time.monotonic()
-    wait_for("it recovers", lambda: warden.events("store-recovered"), RECOVERED_S)
+    # A sync may also succeed in between, and the next one fail: what counts is that everything is there.
+    wait_for("nothing is missing", lambda: warden.explained(references) == set(references), RECOVERED_S)
     took = time.monotonic() - healed
+    wait_for("it is told", lambda: warden.events("store-recovered"))
 
     assert max(times) < ANSWERED_S
     told = [line for line in warden.output()[before:].splitlines() if line.startswith("warning store-failed")]
     assert 1 <= len(told) <= 4, "each text once a minute"
     assert len(warden.output()) - before < 10_000
-    wait_for("all are kept", lambda: warden.explained(references) == set(references))
     wait_for(
         "the event log has everything",
         lambda: {event["reference"] for event in warden.events("decision")} == set(references),
     )
     later, _took = ask(warden, server)
-    wait_for("it is kept, if late", lambda: warden.explained([later]) == {later})
+    assert warden.explained([later]) or warden.warnings("record-late"), "kept before it was told, or said so"
     assert warden.stop() == 0
+    assert warden.explained([later])
     assert not warden.complaints()
     print(
         f"{kind}: {len(times)} answers while it failed, slowest {1000 * max(times):.0f} ms, "
@@ -172,7 +174,8 @@ def test_a_file_system_that_turned_read_only_stops_no_mail_and_a_new_start_finds
     warden.restart()
     again = close.enter_context(closing(MailServer(warden.milter)))
     fresh = again.send("eve@example.org", "refuse")
-    wait_for("all are kept", lambda: warden.explained([*kept, fresh]) == {*kept, fresh})
+    assert warden.explained(kept) == set(kept)
+    assert warden.explained([fresh]) or warden.warnings("record-late"), "kept before it was told, or said so"
     assert not {fresh, *kept} & {reference for reference, _took in answers}, "none comes twice"
 
 

@@ -14,13 +14,13 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
-from sendwarden.service.notices import Notice
 from sendwarden.service.ports import Outside
 from sendwarden.stores.journal import Numbers
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.wire.base import Need
 from sendwarden.wire.milter.commands import Command
 from sendwarden.wire.milter.replies import Reply, ReplyDecoder
+from tests.service.outside import Posted
 from tests.stores.around import HandClock, KeptLog, until
 
 LOOPBACK = ("127.0.0.1", 12345)
@@ -85,16 +85,6 @@ class Ledger:
         if self.error:
             raise self.error
         self.records.append(dict(record))
-
-
-@dataclass(slots=True)
-class Posted:
-    """Where notices end."""
-
-    notices: list[Notice] = field(default_factory=list)
-
-    def post(self, notice: Notice) -> None:
-        self.notices.append(notice)
 
 
 class Ground:

@@ -270,20 +270,26 @@ def test_an_end_without_a_sender_closes_the_connection(ground: Ground) -> None:
     run(work())
 
 
-@pytest.mark.parametrize(("what", "part"), [("headers", Header("x", "")), ("recipients", Rcpt("<a@b>"))])
+@pytest.mark.parametrize(
+    "parts",
+    [[Header("x", "")], [Rcpt("<a@b>")], [Rcpt("<a@b>"), Header("x", "")]],
+    ids=["headers", "recipients", "half of each"],
+)
 def test_headers_and_recipients_without_end_close_the_connection(
-    ground: Ground, what: str, part: Command
+    ground: Ground, parts: list[Command]
 ) -> None:
     async def work() -> None:
         peer = await opened(ground)
         await peer.ask(message()[0])
-        many = part.encode() * 1000
-        for _ in range(ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 1):
-            if peer.closed:
-                break
-            peer.say(many)
+        thousands = ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 1
+        for part in parts:
+            many = part.encode() * 1000
+            for _ in range(thousands // len(parts) + 1):
+                if peer.closed:
+                    break
+                peer.say(many)
         assert peer.transport.aborted
-        assert f"{what} of more than" in ground.log.about("connection-closed")[0]
+        assert "recipients and headers of more than" in ground.log.about("connection-closed")[0]
 
     run(work())
 

@@ -11,7 +11,8 @@ from sendwarden.engine.channel import Channel, Mode
 from sendwarden.service.judge import Judge
 from sendwarden.service.site import Site
 from sendwarden.stores.memory import MemoryMeters
-from tests.service.outside import Log, outside, script
+from tests.service.outside import outside, script
+from tests.stores.around import KeptLog
 
 SITE = Site(
     identity=IdentityRules(realms=frozenset({"example.org"})),
@@ -32,7 +33,7 @@ WHO: dict[str, Request] = {
 HEARS = {"authenticated": True, "internal": True, "relay": False, "outside": False, "local program": True}
 
 
-def judge_of(channel: Channel, log: Log | None = None, site: Site = SITE) -> Judge:
+def judge_of(channel: Channel, log: KeptLog | None = None, site: Site = SITE) -> Judge:
     return Judge(replace(site, channels=(channel,)), MemoryMeters({}), outside(log=log))
 
 

@@ -24,6 +24,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import Answer, Reply, ReplyDecoder
+from tests.frontends.around import MemoryTransport
 
 LISTENER = "127.0.0.1:10032"
 
@@ -81,39 +82,6 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-class Wire(asyncio.Transport):
-    """A transport in memory: what is written can be read as replies."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 4711)})
-        self.replies = ReplyDecoder()
-        self.ended = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.replies.feed(bytes(data))
-
-    def close(self) -> None:
-        self.ended = True
-
-    def abort(self) -> None:
-        self.ended = True
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-    def read(self) -> list[Reply]:
-        found: list[Reply] = []
-        while not isinstance(reply := self.replies.next_reply(), Need):
-            found.append(reply)
-        return found
-
-
 # What a mail server leaves out if it is asked to.
 SKIPPED: dict[type[Command], Step] = {
     Body: Step.NO_BODY,
@@ -127,7 +95,8 @@ class MailServer:
     """A mail server that asks by milter, one client after the other over one connection."""
 
     connection: MilterConnection
-    wire: Wire = field(default_factory=Wire)
+    wire: MemoryTransport = field(default_factory=MemoryTransport)
+    replies: ReplyDecoder = field(default_factory=ReplyDecoder)
     left_out: tuple[type[Command], ...] = ()  # what the filter does not want to be told
 
     async def start(self) -> None:
@@ -141,8 +110,17 @@ class MailServer:
         self.connection.data_received(b"".join(command.encode() for command in commands))
         while self.connection.answering is not None:
             await asyncio.wait([self.connection.answering])
-        assert not self.wire.ended
-        return self.wire.read()
+        assert not self.wire.closed
+        return self.read()
+
+    def read(self) -> list[Reply]:
+        """What came since the last call."""
+        self.replies.feed(bytes(self.wire.written))
+        self.wire.written.clear()
+        found: list[Reply] = []
+        while not isinstance(reply := self.replies.next_reply(), Need):
+            found.append(reply)
+        return found
 
     async def send(self, message: Sent, queue_id: str) -> list[Reply]:
         """One message; the replies to MAIL if that was refused, else those at its end."""

@@ -1,4 +1,4 @@
-"""The outside world as the service sees it, in memory: clock, log, references, ledger, outbox."""
+"""The outside world as the service sees it, in memory: references, ledger, outbox."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from sendwarden.engine.sieve.ext import ADMINISTRATOR, CAPABILITIES
 from sendwarden.engine.sieve.ext.mailserver import MappingCalls
 from sendwarden.engine.sieve.registry import Language
 from sendwarden.service.notices import Notice
-from sendwarden.service.ports import Fields, Outside
+from sendwarden.service.ports import Outside
+from tests.stores.around import HandClock, KeptLog
 
 LANGUAGE = Language((*CAPABILITIES, *ADMINISTRATOR), MappingCalls(Mappings({})), dialect=True)
 REQUIRE = 'require ["reject", "envelope", "variables", "fileinto", "copy"];\n'
@@ -25,16 +26,6 @@ def script(text: str, name: str = "a.filter") -> Script:
 
 
 @dataclass(slots=True)
-class SetClock:
-    """`Clock`: the time is what a test says."""
-
-    at: float = 1_700_000_000.0
-
-    def now(self) -> float:
-        return self.at
-
-
-@dataclass(slots=True)
 class Counted:
     """`References`: SW-000001 and on."""
 
@@ -43,20 +34,6 @@ class Counted:
     def next(self) -> str:
         self.given += 1
         return f"SW-{self.given:06}"
-
-
-@dataclass(slots=True)
-class Log:
-    """`EventLog` that keeps everything."""
-
-    events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-
-    def event(self, kind: str, fields: Fields) -> None:
-        self.events.append((kind, fields() if callable(fields) else fields))
-
-    def warning(self, warning: str, about: str) -> None:
-        self.warnings.append((warning, about))
 
 
 @dataclass(slots=True)
@@ -96,5 +73,5 @@ class Posted:
         self.notices.append(notice)
 
 
-def outside(clock: SetClock | None = None, log: Log | None = None, chance: float = 0.0) -> Outside:
-    return Outside(clock or SetClock(), Counted(), log or Log(), lambda: chance)
+def outside(clock: HandClock | None = None, log: KeptLog | None = None, chance: float = 0.0) -> Outside:
+    return Outside(clock or HandClock(), Counted(), log or KeptLog(), lambda: chance)

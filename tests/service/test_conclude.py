@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 from sendwarden.service.conclude import Conclusions, event_of
 from sendwarden.service.site import Site
-from tests.service.outside import FakeLedger, Log, Posted, SetClock
+from tests.service.outside import FakeLedger, Posted
+from tests.stores.around import HandClock, KeptLog
 
 SITE = Site(domains=("example.org",), host="mail.example.org")
 REQUEST = Request(
@@ -41,7 +42,7 @@ class Last:
     """The last stage with everything it reaches."""
 
     def __init__(self) -> None:
-        self.clock, self.log, self.ledger, self.outbox = SetClock(), Log(), FakeLedger(), Posted()
+        self.clock, self.log, self.ledger, self.outbox = HandClock(), KeptLog(), FakeLedger(), Posted()
         self.conclusions = Conclusions(self.clock, self.log, self.ledger, self.outbox)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -40,7 +40,8 @@ from sendwarden.wire.milter.replies import (
 )
 from tests.config.folder import example, load_folder
 from tests.service.mailserver import LISTENER, MailServer, Sent
-from tests.service.outside import Counted, FakeLedger, Log, Posted
+from tests.service.outside import Counted, FakeLedger, Posted
+from tests.stores.around import KeptLog
 
 MESSAGES = 1000
 SETTINGS = """
@@ -189,7 +190,7 @@ class Daemon:
     """The real path, put together as the daemon does."""
 
     loaded: Loaded
-    log: Log
+    log: KeptLog
     meters: MemoryMeters
     ledger: Ledger
     references: References
@@ -304,7 +305,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 async def journey(loaded: Loaded, messages: Iterator[Sent]) -> Counter[str]:
     """Send messages one after the other, each explained before; which fates there were."""
-    log, meters = Log(), MemoryMeters(loaded.site.meters)
+    log, meters = KeptLog(), MemoryMeters(loaded.site.meters)
     journal = Journal(loaded.folder.path / "var" / "state.db", meters, WallClock(), log)
     await journal.open(lambda: b"0" * 16)
     await journal.load_meters()
@@ -351,14 +352,14 @@ def test_the_answer_goes_out_when_the_decision_is_durable_and_not_before(site: L
     message = Sent("10.1.1.1", "", "eve@example.org", ["v@x.example"], [(b"X-Do", b"refuse it")], [])
 
     async def talk() -> None:
-        daemon = Daemon(site, Log(), MemoryMeters(site.site.meters), ledger, Counted())
+        daemon = Daemon(site, KeptLog(), MemoryMeters(site.site.meters), ledger, Counted())
         server = MailServer(daemon.connection())
         await server.start()
         said = b"".join(command.encode() for command in [*message.commands("1"), EndOfMessage()])
         server.connection.data_received(said)
         for _ in range(10):
             await asyncio.sleep(0)
-        assert server.wire.read() == [Answer.CONTINUE]  # to MAIL
+        assert server.read() == [Answer.CONTINUE]  # to MAIL
         ledger.write()
         assert [type(reply) for reply in await server.say([])] == [ReplyCode]
         assert [record["reference"] for record, _notice in ledger.kept] == ["SW-000001"]

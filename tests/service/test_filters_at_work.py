@@ -8,7 +8,8 @@ import pytest
 from sendwarden.core.decision import Verdict
 from sendwarden.engine.channel import DestinationFilter
 from tests.service.judging import ENFORCING, filtered, judge_of, message, said
-from tests.service.outside import Log, script
+from tests.service.outside import script
+from tests.stores.around import KeptLog
 
 if TYPE_CHECKING:
     from sendwarden.service.judge import ScriptRun
@@ -108,7 +109,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_filter_that_stops_keeps_the_message_does_nothing_and_is_told(error: str) -> None:
-    log = Log()
+    log = KeptLog()
 
     decision = judge_of(filtered(ERRORS[error]), log).message(message())
 

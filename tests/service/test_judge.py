@@ -11,7 +11,7 @@ from sendwarden.engine.backscatter import may_be_refused, sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.service.rulings import NAMED, joined, named
 from tests.service.judging import ENFORCING, HEARS, SITE, WHO, filtered, judge_of, message, said
-from tests.service.outside import Log
+from tests.stores.around import KeptLog
 
 # --- no backscatter
 
@@ -105,7 +105,7 @@ def test_an_account_may_use_its_own_senders_where_the_channel_says_so(
     senders: str, login: str, sender: str, refused: bool, mode: Mode
 ) -> None:
     channel = replace(ENFORCING, senders=senders, mode=mode)  # type: ignore[arg-type]
-    log = Log()
+    log = KeptLog()
 
     decision = judge_of(channel, log).sender(Request(Stage.MAIL, login=login, sender=sender))
 

@@ -5,6 +5,7 @@ import asyncio
 import os
 import shutil
 import sys
+from asyncio import constants
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.daemon.daemon import Daemon
 from sendwarden.engine.channel import Mode
 
+# How long asyncio does not accept when there was no descriptor for a connection. Its own is 1 s, and it takes
+# but a few of those that wait each time; there is no setting for it.
+ACCEPT_AGAIN_S = 0.1
 WATCHING = "watching only: no mail is refused, held or changed"
 
 
@@ -77,6 +81,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # noqa: PLC0415 - it may be missing
     except ImportError:
+        constants.ACCEPT_RETRY_DELAY = ACCEPT_AGAIN_S  # type: ignore[misc, assignment]
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

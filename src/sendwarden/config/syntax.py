@@ -120,7 +120,7 @@ class _Repair:
         self.found = found
         self.written = found.written
         self.statements = list(statements(found.lines))
-        self.untold = 0
+        self.untold: list[Place] = []
         self.nameless: list[Statement] = []  # headers of tables that cannot be told
 
     def work(self) -> None:
@@ -137,8 +137,8 @@ class _Repair:
         for section, lines in again:
             self._take_in(section, lines)
         if self.untold:
-            says = f"and {self.untold} more that are not TOML"
-            self.found.problems.append(Problem("SW103", says, Place(self.name), "mend the first ones first"))
+            says = f"and {len(self.untold)} more that are not TOML"
+            self.found.problems.append(Problem("SW103", says, self.untold[0], "mend the first ones first"))
 
     def _told(self, statement: Statement, says: str, remedy: str, column: int = -1, width: int = 0) -> None:
         line = self.written[statement.first]
@@ -147,10 +147,10 @@ class _Repair:
         self._told_at(statement.first, column, width or len(line.strip()), says, remedy)
 
     def _told_at(self, line: int, column: int, width: int, says: str, remedy: str) -> None:
-        if len(self.found.problems) >= MOST_PROBLEMS:
-            self.untold += 1
-            return
         place = _place(self.name, self.written, line, column, width)
+        if len(self.found.problems) >= MOST_PROBLEMS:
+            self.untold.append(place)
+            return
         self.found.problems.append(Problem("SW103", says, place, remedy))
 
     def _blank(self, statement: Statement) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from sendwarden.core.identity import split_address
-
 
 class Stage(Enum):
     """When in an SMTP session the question is asked."""
@@ -90,13 +88,9 @@ class Decision:
 
     @property
     def plain(self) -> bool:
-        """A go-ahead without anything to explain: counted, not logged one by one."""
+        """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
         return self.verdict is Verdict.ACCEPT and not (self.refused or self.discarded or self.copies_to)
 
     @property
     def in_effect(self) -> Verdict:
         return Verdict.ACCEPT if self.watched else self.verdict
-
-
-def domain_of(address: str) -> str:
-    return split_address(address)[1]

@@ -11,7 +11,10 @@ from weakref import WeakSet
 from sendwarden.core.errors import SendwardenError
 from sendwarden.service.connection import Connection
 
+# Connections that wait to be accepted, and how many are accepted in a row. asyncio takes one number for both,
+# and tries as often when there is no descriptor, which would be all it does.
 BACKLOG = 1024
+AT_ONCE = 16
 # A unix socket may be connected to by its owner and group: mode 0660.
 UNIX_UMASK = 0o117
 # How long connections may take to end by themselves when the daemon stops.
@@ -47,13 +50,16 @@ class Listeners:
         try:
             if name.startswith("unix:"):
                 path = Path(name.removeprefix("unix:"))
-                server = await loop.create_unix_server(made, sock=_bound(path), backlog=BACKLOG)
+                server = await loop.create_unix_server(made, sock=_bound(path), backlog=AT_ONCE)
                 self._paths[name] = path, _inode(path)
             else:
                 host, _, port = name.rpartition(":")
-                server = await loop.create_server(made, host.strip("[]"), int(port), backlog=BACKLOG)
+                server = await loop.create_server(made, host.strip("[]"), int(port), backlog=AT_ONCE)
         except OSError as error:
             raise CannotListen(f"cannot listen at {name}: {error.strerror or error}") from error
+        for listening in server.sockets:
+            with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
+                same.listen(BACKLOG)
         self._servers[name] = server
 
     def close(self, name: str) -> None:

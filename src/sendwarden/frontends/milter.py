@@ -134,15 +134,19 @@ class _Envelope:
         """Raises `ProtocolError` when it is too much."""
         self.headers += headers
         self.header_letters += sum(len(name) + len(value) for name, value in headers)
-        if self.header_letters + ENTRY_BYTES * len(self.headers) > ENVELOPE_BYTES:
-            raise ProtocolError(f"headers of more than {ENVELOPE_BYTES} bytes")
+        self._within_bounds()
 
     def take_recipient(self, path: str) -> None:
         """Raises `ProtocolError` when it is too much."""
         self.paths.append(path)
         self.path_letters += len(path)
-        if self.path_letters + ENTRY_BYTES * len(self.paths) > ENVELOPE_BYTES:
-            raise ProtocolError(f"recipients of more than {ENVELOPE_BYTES} bytes")
+        self._within_bounds()
+
+    def _within_bounds(self) -> None:
+        kept_bytes = self.header_letters + self.path_letters
+        kept_bytes += ENTRY_BYTES * (len(self.headers) + len(self.paths))
+        if kept_bytes > ENVELOPE_BYTES:
+            raise ProtocolError(f"recipients and headers of more than {ENVELOPE_BYTES} bytes")
 
     def take_body(self, chunk: bytes) -> None:
         self.body_bytes += len(chunk)

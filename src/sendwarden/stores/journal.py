@@ -205,10 +205,13 @@ class Journal:
     async def flush(self) -> None:
         """Write what changed since the last batch; into a failed file, opened anew, everything."""
         async with self._writing:
-            if self.failed:
+            recovering = self.failed
+            if recovering:
                 await self._reopen()
             if not self.failed and self._state is not None:
                 await self._flush(self._state)
+            if recovering and not self.failed:  # and what came in meanwhile is written as well
+                self._log.event("store-recovered", {"path": str(self._path)})
 
     async def _flush(self, state: SqlState) -> None:
         batch, self._pending = self._pending, Batch()
@@ -276,7 +279,6 @@ class Journal:
         self._state = state
         self.references.reserved = upto
         self.failed, self._anew, self._reopen_pause_s = False, False, REOPEN_FIRST_S
-        self._log.event("store-recovered", {"path": str(self._path)})
 
     async def forget_decisions(self, older_than_s: float) -> None:
         """Drop decisions kept for longer than this. While the file has failed, nothing happens."""

@@ -229,7 +229,7 @@ def _path(data: bytes, what: str) -> tuple[str, tuple[str, ...]]:
     return path, tuple(arguments)
 
 
-def header_fields(data: bytes) -> tuple[str, str]:
+def _header_fields(data: bytes) -> tuple[str, str]:
     """Name and value: `exactly(2, ...)` without its detours, since most of all commands are headers."""
     parts = data.decode("utf-8", "surrogateescape").split("\0")
     if len(parts) != _HEADER_PARTS or parts[2]:
@@ -246,28 +246,26 @@ def _nothing(command: Command, what: str) -> Callable[[bytes], Command]:
     return decode
 
 
-# Letter on the wire -> the command, and its decoder. The bytes after the letter go in.
-DECODERS: dict[int, tuple[type[Command], Callable[[bytes], Command]]] = {
-    ord("A"): (Abort, _nothing(Abort(), "abort")),
-    ord("B"): (Body, Body),
-    ord("C"): (Connect, _connect),
-    ord("D"): (Macros, _macros),
-    ord("E"): (EndOfMessage, EndOfMessage),
-    ord("H"): (Helo, lambda data: Helo(*exactly(1, data, "helo"))),
-    ord("K"): (QuitNewConnection, _nothing(QuitNewConnection(), "quit")),
-    ord("L"): (Header, lambda data: Header(*header_fields(data))),
-    ord("M"): (Mail, lambda data: Mail(*_path(data, "mail"))),
-    ord("N"): (EndOfHeaders, _nothing(EndOfHeaders(), "end of headers")),
-    ord("O"): (Negotiate, decode_negotiate),
-    ord("Q"): (Quit, _nothing(Quit(), "quit")),
-    ord("R"): (Rcpt, lambda data: Rcpt(*_path(data, "rcpt"))),
-    ord("T"): (Data, _nothing(Data(), "data")),
-    ord("U"): (Unknown, lambda data: Unknown(*exactly(1, data, "unknown command"))),
+_HEADER = ord("L")
+
+# Letter on the wire -> decoder. The bytes after the letter go in.
+DECODERS: dict[int, Callable[[bytes], Command]] = {
+    ord("A"): _nothing(Abort(), "abort"),
+    ord("B"): Body,
+    ord("C"): _connect,
+    ord("D"): _macros,
+    ord("E"): EndOfMessage,
+    ord("H"): lambda data: Helo(*exactly(1, data, "helo")),
+    ord("K"): _nothing(QuitNewConnection(), "quit"),
+    _HEADER: lambda data: Header(*_header_fields(data)),
+    ord("M"): lambda data: Mail(*_path(data, "mail")),
+    ord("N"): _nothing(EndOfHeaders(), "end of headers"),
+    ord("O"): decode_negotiate,
+    ord("Q"): _nothing(Quit(), "quit"),
+    ord("R"): lambda data: Rcpt(*_path(data, "rcpt")),
+    ord("T"): _nothing(Data(), "data"),
+    ord("U"): lambda data: Unknown(*exactly(1, data, "unknown command")),
 }
-
-
-def unknown(letter: int) -> ProtocolError:
-    return ProtocolError(f"unknown command {bytes([letter])!r}")
 
 
 class CommandDecoder:
@@ -286,9 +284,14 @@ class CommandDecoder:
     def next_command(self) -> Command | Need:
         """Raises `ProtocolError` for a packet that is no command, or not a whole one."""
         found = self._packets.next_packet()
-        if isinstance(found, Need):
+        if found is Need.DATA:
             return found
         letter, data = found
-        if letter not in DECODERS:
-            raise unknown(letter)
-        return DECODERS[letter][1](data)
+        decoder = DECODERS.get(letter)
+        if decoder is None:
+            raise ProtocolError(f"unknown command {bytes([letter])!r}")
+        return decoder(data)
+
+    def following_headers(self) -> list[tuple[str, str]]:
+        """Names and values of headers that come next and have arrived at once, all in one step."""
+        return list(map(_header_fields, self._packets.run_of(_HEADER)))

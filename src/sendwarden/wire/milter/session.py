@@ -10,10 +10,10 @@ from enum import IntEnum
 from sendwarden.wire.base import Need, ProtocolError
 
 from .commands import (
-    DECODERS,
     Abort,
     Body,
     Command,
+    CommandDecoder,
     Connect,
     Data,
     EndOfHeaders,
@@ -27,11 +27,8 @@ from .commands import (
     QuitNewConnection,
     Rcpt,
     Unknown,
-    header_fields,
-    unknown,
 )
 from .flags import MIN_VERSION, VERSION, Action, Step
-from .packets import PacketDecoder
 
 
 class Phase(IntEnum):
@@ -74,17 +71,14 @@ MOVES: dict[type[Command], tuple[frozenset[Phase], Phase | None]] = {
 
 # Commands that do more than move on.
 _SPECIAL = frozenset({QuitNewConnection, Mail, EndOfMessage, Abort})
-# The same by letter, with the phases as bits, since it is looked up for every header: decoder, phases it may
-# come in, phase it leads to, does it do more?
-_BY_LETTER = {
-    letter: (decode, sum(1 << phase for phase in MOVES[kind][0]), MOVES[kind][1], kind in _SPECIAL)
-    for letter, (kind, decode) in DECODERS.items()
+# The same with the phases as bits, since it is looked up for every command.
+_MOVES = {
+    kind: (sum(1 << phase for phase in allowed), phase, kind in _SPECIAL)
+    for kind, (allowed, phase) in MOVES.items()
 }
 
 # Letters of commands whose macros belong to the client rather than to one message.
 _CLIENT_MACROS = "CH"
-_MACROS = ord("D")
-_HEADER = ord("L")
 # In which order a macro's name is looked up: what was said last comes first.
 _LOOKUP = "ENTRMHC"
 
@@ -109,18 +103,18 @@ class FilterSession:
     """
 
     def __init__(self) -> None:
-        self._packets = PacketDecoder()
+        self._decoder = CommandDecoder()
         self._macros: dict[str, dict[str, str]] = {}
         self._over = False  # the last command ended the message: its macros go at the next one
         self.phase = Phase.OPEN
 
     def feed(self, data: bytes) -> None:
-        self._packets.feed(data)
+        self._decoder.feed(data)
 
     @property
     def unfinished(self) -> bool:
         """Is part of a packet waiting for its end?"""
-        return self._packets.unfinished
+        return self._decoder.unfinished
 
     def macro(self, name: str) -> str:
         """Value of a macro, named as it is sent: ``i``, ``{auth_authen}``. Unset: ""."""
@@ -140,21 +134,19 @@ class FilterSession:
     def next_command(self) -> Command | Need:
         """Raises `ProtocolError` for a command out of its order, or one that cannot be read."""
         while True:
-            found = self._packets.next_packet()
-            if found is Need.DATA:
-                return found
-            letter, data = found
-            if letter not in _BY_LETTER:
-                raise unknown(letter)
-            decode, allowed, phase, special = _BY_LETTER[letter]
+            command = self._decoder.next_command()
+            if command is Need.DATA:
+                return command
+            allowed, phase, special = _MOVES[type(command)]
             if not allowed >> self.phase & 1:
-                raise ProtocolError(f"{DECODERS[letter][0].__name__} while {self.phase.name}")
-            command = decode(data)
+                raise ProtocolError(f"{type(command).__name__} while {self.phase.name}")
             if self._over:
                 self._over = False
                 self._keep_macros(_CLIENT_MACROS)
-            if letter == _MACROS:
-                self._take_macros(command)
+            if type(command) is Macros:
+                # Those of other commands are never looked up; to keep them would let a peer fill our memory.
+                if command.command in _LOOKUP:
+                    self._macros[command.command] = dict(command.pairs)
                 continue
             if special:
                 phase = self._enter(command, phase)
@@ -167,13 +159,7 @@ class FilterSession:
 
         What `next_command` would give one by one. Only for a caller who owes no answer to them.
         """
-        return list(map(header_fields, self._packets.run_of(_HEADER)))
-
-    def _take_macros(self, command: Command) -> None:
-        assert isinstance(command, Macros)
-        # Those of other commands are never looked up; to keep them would let a peer fill our memory.
-        if command.command in _LOOKUP:
-            self._macros[command.command] = dict(command.pairs)
+        return self._decoder.following_headers()
 
     def _enter(self, command: Command, phase: Phase | None) -> Phase | None:
         """Begin or end a message or a client; the phase that this leads to."""
