@@ -8,7 +8,8 @@ from tests.config.folder import example, write
 
 CLEAN = 'state = "var"\n'
 SUBMISSION = (
-    '[[channel]]\nname = "submission"\nlogin = true\nsenders = "own"\nsourcefilter = "authspam.filter"\n'
+    '[[channel]]\nname = "submission"\nlogin = true\nenvelope_from = "account"\n'
+    'sourcefilter = "authspam.filter"\n'
 )
 ONE_ERROR = {"sendwarden.toml": f"{CLEAN}mode = 5\n"}
 ONE_WARNING = {"sendwarden.toml": CLEAN, "conf.d/README": ""}

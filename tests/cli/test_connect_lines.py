@@ -145,7 +145,18 @@ def test_without_postfix_the_lines_are_shown_to_be_added_by_hand(
         "Postfix was not found here. On the mail server, add to main.cf:",
         f"  {MILTERS} = {MILTER}",
     ]
+    assert "docs/when-sendwarden-is-down.md" in said.out and "To take it out again" in said.out
     assert record == {"server": "postfix", "found": False, "settings": {MILTERS: MILTER}}
+
+
+def test_a_folder_without_main_cf_and_another_server_are_told(commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": ""})
+
+    nowhere = commands.on_folder("connect", "postfix", "--print", "--folder", str(commands.folder / "x"))
+    sendmail = commands.on_folder("connect", "sendmail")
+
+    assert nowhere.code == CANNOT and f"{commands.folder / 'x'}: there is no main.cf" in nowhere.err
+    assert sendmail.code == CANNOT and "docs/when-sendwarden-is-down.md has them" in sendmail.err
 
 
 def test_a_configuration_with_errors_is_not_connected(commands: Commands) -> None:

@@ -69,7 +69,9 @@ def test_over_quota_the_refusal_is_shown_in_the_words_that_the_sender_would_see(
     said = explain(site, *EVE, "--to", "v@victim.example")
 
     assert said.code == NO
-    assert lines(said, "decision") == ["refuse"] and lines(said, "says") == [f"550 5.7.1 {SENTENCE}"]
+    assert lines(said, "decision") == ["refuse"] and lines(said, "says") == [
+        f"550 5.7.1 {SENTENCE}[SW-......]"
+    ]
     because = said.out[said.out.index("because") :].splitlines()
     assert because[0].startswith("because   eve@example.org used 50 of 50 in table limitauthspam within 1h")
     assert because[1] == "          filter authspam.filter line 14 refused it for v@victim.example"
@@ -176,7 +178,11 @@ def test_each_action_is_shown_as_what_becomes_of_the_message(action: str, site: 
 def test_a_refusal_of_several_lines_is_shown_line_by_line(site: Commands) -> None:
     write(site.folder, {"authspam.filter": 'require "reject"; reject text:\none\ntwo\n.\n;'})
 
-    assert lines(explain(site, *EVE, "--to", "v@x.example"), "says") == ["550 5.7.1 one", "550 5.7.1 two"]
+    assert lines(explain(site, *EVE, "--to", "v@x.example"), "says") == [
+        "550 5.7.1 one",
+        "550 5.7.1 two",
+        "550 5.7.1 [SW-......]",
+    ]
 
 
 def test_a_foreign_sender_is_refused_at_mail_before_any_filter_runs(site: Commands) -> None:

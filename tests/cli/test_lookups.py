@@ -101,7 +101,10 @@ def test_a_table_that_does_not_exist_is_told(table: str, says: str, site: Comman
 def test_without_any_table_this_is_said(commands: Commands) -> None:
     write(commands.folder, {"sendwarden.toml": SETTINGS})
 
-    assert commands.on_folder("mapping", "T", "x").err == "there is no mapping table T; known are none\n"
+    said = commands.on_folder("mapping", "T", "x").err
+
+    assert said.startswith("there is no mapping table T; known are none (")
+    assert f"{commands.folder / 'mappings'} has none; --config names other settings" in said
 
 
 def test_a_table_of_a_file_with_errors_is_used_with_a_word(site: Commands) -> None:

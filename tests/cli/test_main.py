@@ -88,7 +88,8 @@ MISTYPED: dict[tuple[str, ...], str] = {
     ("account", "delete", "bob"): 'there is no verb "delete"; known are resolve',
     ("connect", "posfix"): 'there is no mail server "posfix"; did you mean "postfix"?',
     ("connect", "\x1b[31m"): 'there is no mail server "\\x1b[31m"; known are postfix',
-    ("mapping", "T", "x", "--chance", "often"): "invalid float value: 'often'",
+    ("mapping", "T", "x", "--chance", "nan"): '"nan" is no number from 0 to 100',
+    ("mapping", "T", "x", "--chance", "often"): '"often" is no number from 0 to 100',
 }
 
 
@@ -263,6 +264,19 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         CANNOT,
         b"sendwarden: what it prints cannot be written: No space left on device\n",
     )
+
+
+@pytest.mark.parametrize("how", [">&-", ">&- 2>&-", ">/dev/full 2>&-"])
+@pytest.mark.parametrize("command", ["help", "check"])
+def test_closed_streams_are_no_exception(tmp_path: Path, command: str, how: str) -> None:
+    line = f"{sys.executable} -m sendwarden {command} {how}"
+
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, check=False, timeout=60)  # noqa: S607
+
+    told = (
+        b"sendwarden: what it prints cannot be written: standard output is closed\n" if how == ">&-" else b""
+    )
+    assert (done.returncode, done.stderr) == (CANNOT, told)
 
 
 def test_letters_that_the_terminal_cannot_show_become_codes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sendwarden import __version__
 from sendwarden.cli.exits import CANNOT, NO
-from sendwarden.cli.serve import first_screen
+from sendwarden.cli.serve import Command, first_screen
 from sendwarden.cli.surroundings import Found, look_around
 from tests.cli.command import Commands
 from tests.cli.state import damage_state
@@ -71,8 +71,8 @@ def test_a_place_that_it_cannot_use_is_told(settings: str, says: str, commands: 
 # --- the first screen
 
 
-def screen(folder: Path, settings: str, files: dict[str, str] | None = None) -> list[str]:
-    return first_screen(load_folder(folder, settings, files), FOUND, "./var", "sendwarden")
+def screen(folder: Path, settings: str, files: dict[str, str] | None = None, config: str = "") -> list[str]:
+    return first_screen(load_folder(folder, settings, files), FOUND, "./var", Command("sendwarden", config))
 
 
 def test_the_first_screen_says_what_it_does_found_listens_to_and_what_comes_next(tmp_path: Path) -> None:
@@ -102,6 +102,14 @@ def test_warnings_do_not_stop_it_and_are_counted_on_the_first_screen(tmp_path: P
     lines = screen(tmp_path, "", {"conf.d/README": ""})
 
     assert "  warnings  1    sendwarden check" in lines
+
+
+def test_what_it_says_to_do_next_is_about_the_settings_in_use(tmp_path: Path) -> None:
+    said = "\n".join(screen(tmp_path, "", {"conf.d/README": ""}, config=" --config site"))
+
+    assert all(
+        f"sendwarden {command} --config site" in said for command in ("settings", "check", "connect postfix")
+    )
 
 
 def test_what_stands_on_this_machine_is_a_fact_each_and_never_a_failure() -> None:

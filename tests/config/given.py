@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\nsourcefilter = "s.filter"\n'
+CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsourcefilter = "s.filter"\n'
 METER = "metermaid.table.t.quota = 5\n"
 THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 
@@ -80,7 +80,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     ),
     "SW321": (
         {
-            "sendwarden.toml": CHANNEL.replace('senders = "own"\n', ""),
+            "sendwarden.toml": CHANNEL.replace('envelope_from = "account"\n', 'senders = "own"\n'),
             "mappings": THROTTLE,
             "metermaid.options": METER,
             "s.filter": 'require ["envelope", "variables"];'

@@ -109,6 +109,7 @@ def test_what_a_channel_leaves_out_has_its_default(tmp_path: Path) -> None:
         pytest.param('unauthenticated = "discard"', "unauthenticated", Verdict.DISCARD, id="unauthenticated"),
         pytest.param('refusal = "defer"', "refusal", Verdict.DEFER, id="refusal"),
         pytest.param('senders = "own"', "senders", "own", id="senders"),
+        pytest.param('envelope_from = "account"', "envelope_from", "account", id="what filters see"),
         pytest.param('count = "message"', "count", "message", id="count"),
         pytest.param('mode = "enforce"', "mode", Mode.ENFORCE, id="mode"),
         pytest.param('listener = "127.0.0.1:10032"', "listener", "127.0.0.1:10032", id="listener"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendwarden.config.files import Folder, Unreadable
-from sendwarden.config.load import load
+from sendwarden.config.load import MOST_OF_A_KIND, load
 from tests.config.folder import errors, load_folder, marked, told, write
 
 # --- conf.d
@@ -23,6 +23,36 @@ def test_without_a_settings_file_the_embedded_defaults_hold() -> None:
         "submission-noauth-internal",
         "local",
     ]
+
+
+def test_of_many_mistakes_of_one_kind_a_few_are_told_and_the_rest_is_counted(tmp_path: Path) -> None:
+    entries = "".join(f"  a{number}\n" for number in range(10_000))
+    other = "U\n\n  *  $[IMTA_LIB:nobody.so,asks,this]$Y\n"
+
+    loaded = load_folder(tmp_path, "", {"mappings": f"T\n\n{entries}\n{other}"})
+
+    of_kind = [problem for problem in loaded.problems if problem.code == "SW201"]
+    assert len(of_kind) == MOST_OF_A_KIND + 1
+    assert of_kind[-1].sentence == f"and {10_000 - MOST_OF_A_KIND} more like these"
+    assert of_kind[-1].place and of_kind[-1].place.line == 3 + MOST_OF_A_KIND
+    assert "SW210" in {problem.code for problem in loaded.problems}, "another mistake is told all the same"
+
+
+def test_utf_16_is_one_mistake_and_not_one_for_each_line(tmp_path: Path) -> None:
+    (tmp_path / "mappings").write_bytes("T\n\n  * $Y\n".encode("utf-16"))
+
+    (problem,) = load_folder(tmp_path, "").problems
+
+    assert problem.code == "SW121" and "UTF-16" in problem.sentence
+
+
+@pytest.mark.parametrize("target", ["nowhere", "mappings"], ids=["dangling", "looping"])
+def test_a_default_file_that_is_a_broken_link_is_there_and_broken(tmp_path: Path, target: str) -> None:
+    (tmp_path / "mappings").symlink_to(target)
+
+    (problem,) = load_folder(tmp_path, "").problems
+
+    assert problem.code == "SW121" and problem.place and problem.place.file == "mappings"
 
 
 def test_a_later_file_counts_and_each_setting_that_stands_in_two_is_a_warning(tmp_path: Path) -> None:

@@ -227,6 +227,25 @@ def test_any_text_is_read_or_has_a_problem_and_never_raises(text: str) -> None:
         assert len(problem.place.text) == len(written)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("version=" + "9" * 5000, "too many digits", id="digits"),
+        pytest.param("version=0x" + "f" * 50_000, "too many digits", id="hexadecimal"),
+        pytest.param("a=[{b={c=" + "9" * 5000 + "}}]", "too many digits", id="digits within"),
+        pytest.param(".".join(["a"] * 20_000) + "=1", "too deep", id="a name"),
+        pytest.param("[" + ".".join(["a"] * 60) + "]", "too deep", id="a header"),
+        pytest.param("a=" + "[" * 60 + "]" * 60, "too deep", id="lists"),
+    ],
+)
+def test_what_python_could_not_work_with_is_told_and_the_rest_is_read(text: str, why: str) -> None:
+    found = read(f'mode = "watch"\n{text}\n')
+
+    (problem,) = found.problems
+    assert why in problem.sentence and problem.place and problem.place.line == 2
+    assert found.values == {"mode": "watch"}
+
+
 def test_a_file_that_is_no_toml_at_all_does_not_fill_the_screen() -> None:
     found = read("".join(f"line {number}\n" for number in range(1000)))
 
@@ -249,7 +268,7 @@ def test_a_file_that_is_not_utf_8_is_told_once_at_its_first_wrong_byte(text: str
     found = read(text)
 
     assert [(problem.code, str(problem.place)) for problem in found.problems] == [("SW103", place)]
-    assert "not UTF-8" in found.problems[0].sentence
+    assert ("NUL" if text.isascii() else "not UTF-8") in found.problems[0].sentence
     assert found.values.get("c", 3) == 3
 
 

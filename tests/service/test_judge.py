@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
 from sendwarden.engine.backscatter import may_be_refused, sayable
 from sendwarden.engine.channel import Channel, Mode
+from sendwarden.service.judge import ADDRESS_LETTERS, ScriptRun
 from sendwarden.service.rulings import NAMED, joined, named
 from tests.service.judging import ENFORCING, HEARS, SITE, WHO, filtered, judge_of, message, said
 from tests.stores.around import KeptLog
@@ -258,6 +259,30 @@ def test_the_words_of_the_first_refusal_are_said() -> None:
     decision = judge_of(filtered(text)).message(message(["a@x.example", "b@x.example"]))
 
     assert decision.text == "One."
+
+
+@pytest.mark.parametrize(
+    "sender", ["eve@example.org", "eve+7@example.org", '"eve"@example.org', "x@y.example", ""]
+)
+def test_filters_see_the_account_of_a_login_where_the_channel_says_so(sender: str) -> None:
+    text = 'if envelope :is "from" "eve" { reject "eve"; } else { reject "not eve"; }'
+    by_account = judge_of(filtered(text, envelope_from="account"))
+
+    assert by_account.message(message(sender=sender)).text == "eve"
+    assert by_account.message(message(sender=sender, who="outside")).text == "not eve", "there is no login"
+    assert judge_of(filtered(text)).message(message(sender=sender)).text == "not eve"
+
+
+@pytest.mark.parametrize("part", ["from", "to"])
+def test_an_address_without_end_is_cut_and_still_judged(part: str) -> None:
+    """Whole, it would make every probe too long for a table, and nobody would count it."""
+    long = "x" * 5000 + "@example.org"
+    text = f'if envelope :matches "{part}" "*" {{ set "SEEN" "${{1}}"; }}'
+    seen: list[ScriptRun] = []
+
+    judge_of(filtered(text)).message(message([long], sender=long), seen)
+
+    assert seen[0].outcome.variables["seen"] == long[:ADDRESS_LETTERS]
 
 
 def test_tracing_changes_no_decision() -> None:

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    if not arguments.name.strip():
+        output.error("an account has a name: sendwarden account resolve bob@example.org")
+        return CANNOT
     try:
         loaded = load_configuration(arguments)
     except NoSettings as error:

@@ -2,7 +2,13 @@
 
 import argparse
 
-from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
+from sendwarden.cli.configuration import (
+    SETTINGS_FILE,
+    SYSTEM_SETTINGS,
+    NoSettings,
+    add_config,
+    load_configuration,
+)
 from sendwarden.cli.exits import CANNOT, GOOD, NO, WARNINGS
 from sendwarden.cli.live import live_warnings
 from sendwarden.cli.output import Output
@@ -33,6 +39,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     warnings = len(problems) - errors
     output.line(f"{_count(errors, 'error')}, {_count(warnings, 'warning')} in {_files(loaded)}.")
+    if not loaded.folder.read_files and not problems:
+        output.line(
+            f"No settings file: looked for {SETTINGS_FILE} here and {SYSTEM_SETTINGS}. --config names one."
+        )
     if errors:
         output.line("Nothing was changed; a daemon that runs keeps the settings it has.")
         return NO

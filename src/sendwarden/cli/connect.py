@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
+from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.words import one_of
@@ -31,6 +31,9 @@ POLICY_TIMEOUTS = "timeout=2s, try_limit=1, default_action=DUNNO"
 # Where Postfix's tools may be, whatever the caller's own path is.
 PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
 ASK_TIMEOUT_S = 10
+_WHILE_DOWN = (
+    "If Sendwarden is down or hangs, each line says what Postfix does: docs/when-sendwarden-is-down.md."
+)
 # A socket that is open to everybody is reached on this machine by its own address.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read here, never bound
 
@@ -90,11 +93,17 @@ class Postfix:
         return Path(self._folder or self.value("config_directory")) / "main.cf"
 
 
+def _mail_server(text: str) -> str:
+    """Raises `ArgumentTypeError`."""
+    if text.lower() == "sendmail":
+        says = "its lines are written by hand: docs/when-sendwarden-is-down.md has them"
+        raise argparse.ArgumentTypeError(says)
+    return one_of("mail server", "postfix")(text)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument(
-        "server", metavar="postfix", type=one_of("mail server", "postfix"), help="which mail server"
-    )
+    parser.add_argument("server", metavar="postfix", type=_mail_server, help="which mail server")
     parser.add_argument("--print", dest="only_print", action="store_true", help="only show, change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
@@ -105,7 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         loaded = load_configuration(arguments)
-    except NoSettings as error:
+        _check_folder(arguments.folder)
+    except (NoSettings, PostfixSays) as error:
         output.error(str(error))
         return CANNOT
     if not loaded.usable:
@@ -115,6 +125,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if not wanted:
         output.error("Nothing to ask: [listen] names no milter, and no channel judges senders")
         return CANNOT
+    if not arguments.config and settings_file(None) is None:
+        output.line("By the embedded defaults, which only watch; --config names the settings of the daemon.")
     program = shutil.which("postconf", path=PROGRAMS)
     if program is None:
         output.record({"server": "postfix", "found": False, "settings": wanted})
@@ -125,6 +137,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except PostfixSays as error:
         output.error(f"main.cf was not changed: {error}")
         return CANNOT
+
+
+def _check_folder(folder: str) -> None:
+    if folder and not (Path(folder) / "main.cf").is_file():
+        raise PostfixSays(f"{folder}: there is no main.cf; name the folder of Postfix's configuration")
 
 
 def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
@@ -212,9 +229,7 @@ def _show(postfix: Postfix, plan: Plan, output: Output) -> None:
         old = [f"{name} = {plan.before[name]}".rstrip()]
         for line in list(difflib.unified_diff(old, [f"{name} = {value}"], lineterm="", n=0))[3:]:
             output.line(f"  {line}")
-    output.line(
-        "If Sendwarden is down or hangs, each line says what Postfix does: docs/when-sendwarden-is-down.md."
-    )
+    output.line(_WHILE_DOWN)
     output.line("The same by hand:")
     for name, value in plan.changes.items():
         output.line(f"  {postfix.by_hand('postconf', '-e', f'{name} = {value}')}")
@@ -235,6 +250,8 @@ def _show_generic(wanted: dict[str, str], output: Output, *, asked_to_change: bo
     output.line(
         "(behind the milters, before the restrictions, that stand there already), then: postfix reload"
     )
+    output.line(_WHILE_DOWN)
+    output.line("To take it out again, take these out of main.cf, then: postfix reload")
     return CANNOT if asked_to_change else GOOD
 
 

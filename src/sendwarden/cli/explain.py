@@ -26,8 +26,14 @@ from sendwarden.engine.channel import OTHER, Channel
 from sendwarden.service.judge import Judge, ScriptRun
 from sendwarden.service.ports import Outside
 
+_BLANK = re.compile(r"\s")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 # A header field: its name, and its value without the blanks before it (RFC 5322 sections 2.2 and 3.6.8).
 _HEADER = re.compile(r"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
+# Stands where a refusal has its reference.
+NOT_GIVEN_OUT = "SW-......"
+# No mail server takes larger ones.
+MESSAGE_BYTES = 512 * 1024 * 1024
 HEADER_SIGNS = len(": \r\n")
 
 
@@ -79,15 +85,25 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _read(name: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            raw = sys.stdin.buffer.read(MESSAGE_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                raw = file.read(MESSAGE_BYTES + 1)
     except OSError as error:
         raise NotPossible(f"{name}: {error.strerror}") from None
+    if len(raw) > MESSAGE_BYTES:
+        raise NotPossible(f"{name}: a message of more than {MESSAGE_BYTES} bytes is not read")
+    return raw
 
 
 def to_request(arguments: argparse.Namespace, loaded: Loaded) -> Request:
     """The envelope. Raises `NotPossible` for one that no mail server could hand over."""
-    if not arguments.recipients:
+    if not arguments.recipients or not all(map(bare_address, arguments.recipients)):
         raise NotPossible("a message has at least one recipient: --to bob@example.org")
+    for address in (arguments.sender, *arguments.recipients):
+        if _BLANK.search(_QUOTED.sub("", address.strip())):
+            raise NotPossible(f'"{address}" is no address: a blank stands in quotes, as in "a b"@example.org')
     listeners = [*loaded.settings.listen.milter, *loaded.settings.listen.policy]
     if arguments.listener and arguments.listener not in listeners:
         raise NotPossible(not_known("socket", arguments.listener, listeners))
@@ -173,7 +189,8 @@ def _show_decision(decision: Decision, output: Output) -> None:
     output.line(f"decision  {verdict}")
     if decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
         code = 550 if decision.verdict is Verdict.REFUSE else 450
-        for line in refusal_text(decision).splitlines():
+        said = replace(decision, reference=NOT_GIVEN_OUT)
+        for line in refusal_text(said).splitlines():
             output.line(f"says      {code} {decision.enhanced} {line}")
     for name, those in (
         ("refused", decision.refused),

@@ -5,13 +5,14 @@ Only the module of the command at hand is imported, so that each starts at once.
 """
 
 import argparse
+import errno
 import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import Protocol, TextIO, cast
 
 from sendwarden import __version__
 from sendwarden.cli.exits import CANNOT
@@ -99,8 +100,17 @@ def _top(words: list[str]) -> int:
     return CANNOT
 
 
+class _Closed(io.TextIOBase):
+    """Standard output that was closed before we began (``>&-``)."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def _print_anything() -> None:
-    """What the terminal's character set cannot show becomes a code, never an exception."""
+    """What the terminal's character set cannot show becomes a code, and no closed stream raises."""
+    sys.stdout = cast("TextIO | None", sys.stdout) or _Closed()
+    sys.stderr = cast("TextIO | None", sys.stderr) or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

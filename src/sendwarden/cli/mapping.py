@@ -19,8 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("probe", help="the text that goes in, as in 'bob@example.org|x@example.net'")
     parser.add_argument("--flags", default="", metavar="AT", help="input flags that are set, for $:x and $;x")
     parser.add_argument(
-        "--chance", type=float, default=0.0, metavar="X", help="what chance says for $?x?, 0 to 100"
+        "--chance", type=_chance, default=0.0, metavar="X", help="what chance says for $?x?, 0 to 100"
     )
+
+
+def _chance(text: str) -> float:
+    """Raises `ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:  # noqa: PLR2004 - per cent; nan is none either
+        raise argparse.ArgumentTypeError(f'"{text}" is no number from 0 to 100')
+    return value
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -34,7 +45,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     mappings = loaded.site.mappings
     if arguments.table not in mappings:
         known = [table.name for table in mappings.tables.values()]
-        output.error(f"there is no mapping table {arguments.table}; {meant(arguments.table, known)}")
+        where = loaded.folder.name(loaded.folder.resolve(loaded.settings.mapping.file))
+        read = "" if known else f" ({loaded.folder.path / where} has none; --config names other settings)"
+        output.error(f"there is no mapping table {arguments.table}; {meant(arguments.table, known)}{read}")
         return CANNOT
     world = ProbeWorld(now, meters, arguments.chance)
     trace: list[TriedEntry] = []

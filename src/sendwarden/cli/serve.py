@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 from asyncio import constants
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sendwarden import __version__
@@ -50,7 +52,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         )
         return NO
     state = state_folder(loaded)
-    screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), _command())
+    command = Command(
+        _command(), f" --config {shlex.quote(str(arguments.config))}" if arguments.config else ""
+    )
+    screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), command)
 
     def ready() -> None:
         for line in screen:
@@ -87,7 +92,18 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def first_screen(loaded: Loaded, found: list[Found], state: str, command: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How `sendwarden` is written here, and the option that makes it use these settings."""
+
+    program: str
+    config: str
+
+    def __call__(self, words: str) -> str:
+        return f"{self.program} {words}{self.config}"
+
+
+def first_screen(loaded: Loaded, found: list[Found], state: str, command: Command) -> list[str]:
     """What ``serve`` prints once its sockets are open."""
     settings, site = loaded.settings, loaded.site
     enforcing = [channel.name for channel in site.channels if channel.mode is Mode.ENFORCE]
@@ -108,10 +124,10 @@ def first_screen(loaded: Loaded, found: list[Found], state: str, command: str) -
     if missing:
         lines.append(f"  not found {missing}        (fine: nothing here needs it)")
     lines.append(f"  listening {'   '.join(listening)}")
-    lines.append(f"  using     {', '.join(counts)}    {command} settings")
+    lines.append(f"  using     {', '.join(counts)}    {command('settings')}")
     if loaded.problems:
-        lines.append(f"  warnings  {len(loaded.problems)}    {command} check")
-    lines.append(f"Next, in another window:  {command} connect postfix")
+        lines.append(f"  warnings  {len(loaded.problems)}    {command('check')}")
+    lines.append(f"Next, in another window:  {command('connect postfix')}")
     lines.append("    shows the lines for main.cf and how to take them out again")
     lines.append(f"Stop: Ctrl-C.  State: {state} (delete it to start afresh).")
     return lines

@@ -91,7 +91,8 @@ CODES: Mapping[str, str] = {
     ),
     "SW321": (
         "The filter counts by envelope sender. A stolen account can write a new one for each message. "
-        "Refuse foreign senders on the channel, or count by login."
+        'Let the filter see the account of the login instead. senders = "own" alone does not help: one '
+        "account may write itself in many ways (eve+1@example.org), or as the null sender."
     ),
     "SW322": (
         'The pattern "*<*>*" does not match an address without angle brackets, so that such mail passes '

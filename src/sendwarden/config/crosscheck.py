@@ -9,7 +9,7 @@ from sendwarden.config.schema import SETTINGS_VERSION, Settings
 from sendwarden.config.values import recipients_meant, shown
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 from sendwarden.engine.channel import Channel, Networks
-from sendwarden.engine.mapping.callouts import IMAGES, find_routine
+from sendwarden.engine.mapping.callouts import IMAGES, base_name
 from sendwarden.engine.mapping.parse import CallSite, MappingFile
 from sendwarden.engine.mapping.template import Text
 from sendwarden.engine.sieve.compile import Script
@@ -73,15 +73,19 @@ def _is_open(place: str) -> bool:
 def _meter_tables(site: Site, found: MappingFile) -> Iterator[Problem]:
     for site_of_call in found.calls:
         name = _constant_table(site_of_call)
-        routine = find_routine(IMAGES, site_of_call.call.image, site_of_call.call.routine)
-        if name is None or routine is None or routine.arguments[:1] != ("table",):
+        call = site_of_call.call
+        routines = IMAGES.get(base_name(call.image), {})
+        routine = routines.get(call.routine.lower())
+        # Of a routine that does not exist (SW211) it is known what all of its image have in common.
+        possible = [routine] if routine else [*routines.values()]
+        if name is None or not possible or any(one.arguments[:1] != ("table",) for one in possible):
             continue
         options = site.meters.get(name.lower())
         if options is None:
             remedy = did_you_mean(name, site.meters) or f"set metermaid.table.{name}.quota in the option file"
             says = f'table {site_of_call.table}: there is no MeterMaid table "{name}"'
             yield Problem("SW216", says, site_of_call.place, remedy)
-        elif routine.table_type and options.type != routine.table_type:
+        elif routine and routine.table_type and options.type != routine.table_type:
             wanted = f"a {routine.table_type} table"
             says = f'"{site_of_call.call.routine}" needs {wanted}, and {name} is a {options.type} table'
             remedy = f"write metermaid.table.{name}.type = {routine.table_type}"
@@ -162,9 +166,9 @@ def _script(
         says = f'{script.name} refuses, and senders of channel "{channel.name}" may be unauthenticated'
         remedy = f"to them it becomes {channel.unauthenticated.value}; login = true leaves them out"
         yield Problem("SW320", says, place, remedy, severity=Severity.WARNING)
-    if script.facts.sender and script.facts.tables & counting and channel.senders != "own":
+    if script.facts.sender and script.facts.tables & counting and channel.envelope_from != "account":
         says = f"{script.name} counts by envelope sender, which a thief can change for each message"
-        remedy = 'senders = "own" refuses foreign ones on this channel'
+        remedy = 'envelope_from = "account" on this channel shows it the account of a login instead'
         yield Problem("SW321", says, place, remedy, severity=Severity.WARNING)
 
 

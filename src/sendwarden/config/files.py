@@ -2,6 +2,7 @@
 
 import os
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from pathlib import Path
 
@@ -51,11 +52,14 @@ class Folder:
                 )
             if found.st_size > MOST_BYTES:
                 raise Unreadable(f"it is larger than {MOST_BYTES} bytes")
-            text = path.read_bytes().decode("utf-8", "surrogateescape")
+            raw = path.read_bytes()
         except FileNotFoundError:
             raise Unreadable("there is no such file") from None
         except OSError as error:
             raise Unreadable(f"it cannot be read: {error.strerror}") from None
+        if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise Unreadable("it is UTF-16 text: save it as UTF-8")
+        text = raw.decode("utf-8", "surrogateescape")
         if path not in self._seen:
             self._seen.add(path)
             self.read_files[kind] += 1
@@ -63,4 +67,5 @@ class Folder:
 
 
 def unreadable_problem(spec: str, error: Unreadable, place: Place | None) -> Problem:
-    return Problem("SW121", f"{shown(spec)}: {error}", place, "name a file in the folder of the settings")
+    remedy = "name a file in the folder of the settings" if place else "mend it, or take it away"
+    return Problem("SW121", f"{shown(spec)}: {error}", place or Place(spec), remedy)

@@ -4,9 +4,10 @@ Nothing stops at the first error: each file is read as far as it can be, setting
 and what remains is checked with what remains of the others.
 """
 
+import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from sendwarden.engine.sieve.ext.mailserver import MappingCalls
 from sendwarden.engine.sieve.registry import Language
 from sendwarden.service.site import Site
 
+# Problems of one kind in one file that are told one by one.
+MOST_OF_A_KIND = 50
 # Kind of a file that cannot be read -> problems that only follow from that: one cause, one error.
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "mapping": ("SW310",),
@@ -91,12 +94,25 @@ def load(settings_file: Path | None) -> Loaded:
     return Loaded(
         settings,
         site,
-        in_order(problem for problem in reading.problems if problem.code not in follows),
+        _told(in_order(problem for problem in reading.problems if problem.code not in follows)),
         folder,
         reading.origins,
         reading.not_read,
         len(found.tables),
     )
+
+
+def _told(problems: Iterable[Problem]) -> list[Problem]:
+    """Of one kind in one file only so many, then how many more: the rest is no use on a screen."""
+    found: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        found.setdefault((problem.place.file if problem.place else "", problem.code), []).append(problem)
+    told = []
+    for of_kind in found.values():
+        told += of_kind[:MOST_OF_A_KIND]
+        if more := of_kind[MOST_OF_A_KIND:]:
+            told.append(replace(more[0], sentence=f"and {len(more)} more like these", remedy="", more=()))
+    return in_order(told)
 
 
 def _own_name() -> str:
@@ -112,7 +128,7 @@ def _text_of(reading: Reading, spec: str, path: KeyPath, kind: str) -> tuple[str
     """Name and text of a file that a setting names, or that is read if it exists."""
     try:
         file = reading.folder.resolve(spec)
-        if path not in reading.origins and not file.exists():
+        if path not in reading.origins and not os.path.lexists(file):
             return None
         return reading.folder.name(file), reading.folder.read(file, kind)
     except Unreadable as error:
@@ -213,6 +229,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         unauthenticated=Verdict.DISCARD if own.unauthenticated == "discard" else Verdict.HOLD,
         refusal=Verdict.DEFER if own.refusal == "defer" else Verdict.REFUSE,
         senders=own.senders or "any",
+        envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
     )
 

@@ -210,6 +210,12 @@ class ChannelSettings(_Table):
         description='Envelope senders an account may use: any, or its own only; left out, "any".',
         examples=['"own"'],
     )
+    envelope_from: Literal["sender", "account"] | None = Field(
+        default=None,
+        description='What filters see as envelope "from" of a login: the sender as the client wrote it, or '
+        'the account; left out, "sender".',
+        examples=['"account"'],
+    )
     count: Literal["recipient", "message"] | None = Field(
         default=None,
         description="A filter that looks at the recipient runs once for each, or once for the message; "

@@ -9,8 +9,8 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
-_NAME = rf"\s*{_PART}(?:\s*\.\s*{_PART})*\s*"
+PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_NAME = rf"\s*{PART}(?:\s*\.\s*{PART})*\s*"
 NAME = re.compile(_NAME)
 PAIR = re.compile(_NAME + "=")
 # A header, its brackets complete or not: indent, opening, blanks, name, closing.

@@ -10,11 +10,14 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Any
 
-from sendwarden.config.statements import CLOSING, HEADER, NAME, PAIR, Statement, statements
+from sendwarden.config.statements import CLOSING, HEADER, NAME, PAIR, PART, Statement, statements
 from sendwarden.core.place import Place, Problem
 
 # Mistakes told of one file. One that is no TOML at all need not fill the screen.
 MOST_PROBLEMS = 20
+# Tables within tables, and bits of a number, which Python can write down again (it does up to 4300 digits).
+MOST_DEPTH = 50
+MOST_BITS = 10_000
 # Settings that stand twice are taken out one by one, so often at the most.
 MOST_ROUNDS = 100
 
@@ -56,6 +59,7 @@ _WORDS: tuple[tuple[str, str, str, int], ...] = (
         0,
     ),
 )
+_DEEP = re.compile(rf"^[\s\[]*(?:{PART}\s*\.\s*){{{MOST_DEPTH}}}", re.MULTILINE)
 _KINDS = {"[": "list", "{": "table"}
 
 
@@ -74,17 +78,46 @@ def readable(name: str, text: str) -> Readable:
     written = text.replace("\r\n", "\n").split("\n")
     found = Readable(written)
     if "\0" in text:
-        found.problems.append(_not_text(name, written))
+        what = "it holds a NUL character" if text.isascii() else "the file is not UTF-8 text"
+        found.problems.append(_not_text(name, written, what))
         return found
     if not text.isascii() and any(map(_is_raw, text)):
-        found.problems.append(_not_text(name, written))
+        found.problems.append(_not_text(name, written, "the file is not UTF-8 text"))
         found.written = [_without_raw(line) for line in written]
     found.lines = list(found.written)
     try:
-        found.values = tomllib.loads("\n".join(found.lines))
-    except (tomllib.TOMLDecodeError, RecursionError):
+        found.values = _values("\n".join(found.lines))
+    except (ValueError, RecursionError):
         _Repair(name, found).work()
     return found
+
+
+class _Beyond(ValueError):
+    """TOML that nobody means; the text says why."""
+
+
+def _values(text: str) -> dict[str, Any]:
+    """What tomllib reads. Raises `TOMLDecodeError`, `_Beyond`, or `RecursionError`."""
+    if _DEEP.search(text):  # tomllib's time grows with the square of such a name
+        raise _Beyond("it nests too deep")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:  # Python converts no number of so many digits
+        raise _Beyond("a number has too many digits") from error
+    waiting: list[tuple[object, int]] = [(values, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MOST_DEPTH:
+            raise _Beyond("it nests too deep")
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise _Beyond("a number has too many digits")
+        if isinstance(value, dict):
+            waiting += [(inner, depth + 1) for inner in value.values()]
+        elif isinstance(value, list):
+            waiting += [(inner, depth + 1) for inner in value]
+    return values
 
 
 def _is_raw(letter: str) -> bool:
@@ -96,7 +129,7 @@ def _without_raw(line: str) -> str:
     return "".join("\ufffd" if _is_raw(letter) else letter for letter in line)
 
 
-def _not_text(name: str, lines: list[str]) -> Problem:
+def _not_text(name: str, lines: list[str], what: str) -> Problem:
     line, column = next(
         (number, column)
         for number, line in enumerate(lines)
@@ -104,7 +137,7 @@ def _not_text(name: str, lines: list[str]) -> Problem:
         if _is_raw(letter) or letter == "\0"
     )
     place = _place(name, lines, line, column, 1)
-    return Problem("SW103", "this is not TOML: the file is not UTF-8 text", place, "save it as UTF-8")
+    return Problem("SW103", f"this is not TOML: {what}", place, "save it as UTF-8 text")
 
 
 def _place(name: str, lines: list[str], line: int, column: int, width: int) -> Place:
@@ -171,14 +204,15 @@ class _Repair:
             self._bad_comment(statement)
             return
         try:
-            tomllib.loads(text)
+            _values(text)
         except tomllib.TOMLDecodeError as error:
             if statement.header:
                 self._bad_header(statement)
             else:
                 self._bad_pair(statement, str(error))
-        except RecursionError:
-            self._told(statement, "this is not TOML that anybody means: it nests too deep", "take it out")
+        except (_Beyond, RecursionError) as error:
+            why = str(error) if isinstance(error, _Beyond) else "it nests too deep"
+            self._told(statement, f"this is not TOML that anybody means: {why}", "take it out")
             self._blank(statement)
 
     def _bad_comment(self, statement: Statement) -> None:

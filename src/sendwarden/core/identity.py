@@ -169,6 +169,12 @@ def _without_subaddress(login: str, rules: IdentityRules) -> str:
     return f"{base}@{domain}" if domain else base
 
 
+def _listed(names: Iterable[str]) -> str:
+    """As the settings file has it."""
+    quoted = (f'"{name}"' for name in sorted(names))
+    return f"[{', '.join(quoted)}]"
+
+
 Fold = Callable[[str, IdentityRules], str]
 
 # Applied from the top; one loop (`account_of`) runs them. The third entry says what the rule is about for
@@ -182,7 +188,7 @@ RULES: tuple[tuple[str, Fold, Fold], ...] = (
         lambda login, rules: (
             f'accounts.windows_domains = ["{login.partition(chr(92))[0]}"] would join it with the bare name'
             if "\\" in login and login.partition("\\")[0].lower() not in rules.windows_domains
-            else f"accounts.windows_domains = {sorted(rules.windows_domains)}"
+            else f"accounts.windows_domains = {_listed(rules.windows_domains)}"
         ),
     ),
     ("case", _folded_case, lambda _login, rules: f"accounts.fold_case = {str(rules.fold_case).lower()}"),
@@ -193,7 +199,7 @@ RULES: tuple[tuple[str, Fold, Fold], ...] = (
         lambda login, rules: (
             f'accounts.realms = ["{split_address(login)[1]}"] would join it with the bare name'
             if split_address(login)[1] and not in_domains(split_address(login)[1], rules.realms)
-            else f"accounts.realms = {sorted(rules.realms)}"
+            else f"accounts.realms = {_listed(rules.realms)}"
         ),
     ),
     (

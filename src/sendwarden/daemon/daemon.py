@@ -18,6 +18,7 @@ from typing import Any
 
 from sendwarden.config.load import Loaded, load
 from sendwarden.core.errors import SendwardenError
+from sendwarden.core.place import Severity
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
@@ -211,7 +212,8 @@ class Daemon:
     async def _reload(self) -> None:
         fresh = await asyncio.to_thread(load, self._settings_file)
         if not fresh.usable:
-            for problem in fresh.problems[:20]:
+            errors = [problem for problem in fresh.problems if problem.severity is Severity.ERROR]
+            for problem in errors[:20]:
                 self._log.warning("configuration-kept", f"{problem.code} {problem.place}: {problem.sentence}")
             return
         try:

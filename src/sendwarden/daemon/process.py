@@ -48,9 +48,8 @@ def lock(folder: Path) -> FileIO:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         handle = path.open("a+b", buffering=0)
     except OSError as error:
-        raise NoStateFolder(
-            f"{error.filename or path}: {error.strerror}; the state is kept in {folder}"
-        ) from error
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise NoStateFolder(f"{error.filename or path}: {why}; the state is kept in {folder}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

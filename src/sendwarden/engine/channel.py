@@ -63,6 +63,8 @@ class Channel:
     refusal: Verdict = Verdict.REFUSE
     # Which envelope senders an account may use.
     senders: Literal["any", "own"] = "any"
+    # What filters see as the envelope's "from" where there is a login: what the client wrote, or the account.
+    envelope_from: Literal["sender", "account"] = "sender"
     # How often a filter that looks at the recipient runs.
     count: Literal["recipient", "message"] = "recipient"
 

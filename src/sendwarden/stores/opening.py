@@ -103,6 +103,8 @@ def trouble(path: Path, error: BaseException) -> StoreDown:
         return StoreDown(
             f"the state file {path} is held by another program ({cause}): end that one, it is ours"
         )
+    if path.is_dir():
+        return damaged(path, "it is a folder")
     if code is not None:
         name = getattr(cause, "sqlite_errorname", code)
         return StoreDown(f"{path}: {cause} ({name}); is there room on the disk, and may we write to it?")
