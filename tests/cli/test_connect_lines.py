@@ -155,7 +155,9 @@ def test_a_folder_without_main_cf_and_another_server_are_told(commands: Commands
     nowhere = commands.on_folder("connect", "postfix", "--print", "--folder", str(commands.folder / "x"))
     sendmail = commands.on_folder("connect", "sendmail")
 
-    assert nowhere.code == CANNOT and f"{commands.folder / 'x'}: there is no main.cf" in nowhere.err
+    assert (
+        nowhere.code == CANNOT and f"main.cf was not changed: {commands.folder / 'x'} has none" in nowhere.err
+    )
     assert sendmail.code == CANNOT and "docs/when-sendwarden-is-down.md has them" in sendmail.err
 
 

@@ -226,7 +226,7 @@ def test_json_shows_without_asking_and_changes_only_on_yes(site: Site) -> None:
     assert site.value(MILTERS) == MILTER
 
 
-def test_a_folder_without_postfix_is_told_in_postfixs_own_words(site: Site) -> None:
+def test_a_folder_without_a_configuration_of_postfix_is_told(site: Site) -> None:
     command = [sys.executable, "-m", "sendwarden", "connect", "postfix", "--config", str(site.settings)]
 
     said = site.shell(f"{shlex.join([*command, '--folder', '/nowhere', '--yes'])} 2>&1; echo $?")

@@ -167,7 +167,7 @@ def _mode(warden: Warden, mode: str) -> bool:
 
 BAD = [
     pytest.param(
-        'mode = "enforce"\n' + CHANNEL + "colour = 3\n", "sendwarden.toml:5", id="an unknown setting"
+        'mode = "enforce"\n' + CHANNEL + "colour = 3\n", "sendwarden.toml:6", id="an unknown setting"
     ),
     pytest.param('mode = "enforce', "sendwarden.toml:2", id="no TOML"),
     pytest.param(

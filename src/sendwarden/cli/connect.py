@@ -114,8 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     try:
         loaded = load_configuration(arguments)
-        _check_folder(arguments.folder)
-    except (NoSettings, PostfixSays) as error:
+    except NoSettings as error:
         output.error(str(error))
         return CANNOT
     if not loaded.usable:
@@ -127,21 +126,21 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return CANNOT
     if not arguments.config and settings_file(None) is None:
         output.line("By the embedded defaults, which only watch; --config names the settings of the daemon.")
-    program = shutil.which("postconf", path=PROGRAMS)
-    if program is None:
-        output.record({"server": "postfix", "found": False, "settings": wanted})
-        return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
-    postfix = Postfix(program, arguments.folder)
     try:
-        return _connect(postfix, wanted, arguments, output)
+        return _with_postfix(wanted, arguments, output)
     except PostfixSays as error:
         output.error(f"main.cf was not changed: {error}")
         return CANNOT
 
 
-def _check_folder(folder: str) -> None:
-    if folder and not (Path(folder) / "main.cf").is_file():
-        raise PostfixSays(f"{folder}: there is no main.cf; name the folder of Postfix's configuration")
+def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.folder and not (Path(arguments.folder) / "main.cf").is_file():
+        raise PostfixSays(f"{arguments.folder} has none; name the folder of Postfix's configuration")
+    program = shutil.which("postconf", path=PROGRAMS)
+    if program is None:
+        output.record({"server": "postfix", "found": False, "settings": wanted})
+        return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
+    return _connect(Postfix(program, arguments.folder), wanted, arguments, output)
 
 
 def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
