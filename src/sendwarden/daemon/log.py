@@ -12,7 +12,7 @@ they are about may come from a hostile peer; the others are counted together.
 
 import asyncio
 import json
-import sys
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +31,7 @@ DIFFERENT_WARNINGS = 20
 OTHERS = "others like these"
 # Lines kept while they cannot be written.
 PENDING_LINES = 10_000
+STDERR = 2
 # How long the end of the process waits for the last lines.
 LAST_LINES_S = 1.0
 
@@ -183,8 +184,10 @@ def _line(at: float, kind: str, fields: Fields) -> bytes:
 
 
 def _show(text: str) -> None:
+    """To standard error, past `sys.stderr`, for whose lock the end of the process would wait with us."""
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads it, its disk is full, or it is closed; the file has it
+        while data:
+            data = data[os.write(STDERR, data) :]
+    except OSError:  # nobody reads it, its disk is full, or it is closed; the file has it
         pass
