@@ -43,7 +43,7 @@ def _fetch(ready: Path) -> None:
     (archive,) = (work / "download").glob("dovecot_*.orig-pigeonhole.tar.gz")
     (work / "unpacked").mkdir()
     # Debian 12's Python does not know the safe ways of `tarfile` yet.
-    subprocess.run(["tar", "-xf", archive, "-C", work / "unpacked"], check=True)
+    subprocess.run([shutil.which("tar") or "tar", "-xf", archive, "-C", work / "unpacked"], check=True)
     if not ready.is_dir():
         (work / "unpacked").rename(ready)
     shutil.rmtree(work)
