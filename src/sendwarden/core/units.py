@@ -34,6 +34,12 @@ class Rate(NamedTuple):
     amount: int
     window_s: int
 
+    def __str__(self) -> str:
+        return f"{self.amount}/{_WINDOW_WORDS.get(self.window_s) or duration(self.window_s)}"
+
+
+# As people say it: a day is 24 hours that slide.
+_WINDOW_WORDS = {86400: "24h"}
 
 _SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _RATE = re.compile(r"([0-9]{1,12}) ?([KMG]iB|B)?/([0-9]{1,6}[mhd])", re.IGNORECASE | re.ASCII)

@@ -83,7 +83,7 @@ def test_a_message_over_the_edge_of_a_quantum_stays_one() -> None:
 def test_the_quick_way_counts_the_same() -> None:
     charges, meter = Charges(NOW), meter_of()
     meter.take(NOW, Counts(1, 1))
-    charge = charges.quick(Asked(b"q", meter, NOW, SERVER))
+    charge = charges.quick(b"q", meter, NOW, SERVER)
     assert charge is not None
     assert charge.quick(NOW)
     assert not charge.quick(NOW + 1)
@@ -100,7 +100,7 @@ def test_a_cap_for_each_message() -> None:
     assert over is not None
     assert (over.limit.window_name, over.limit.most, over.used) == ("message", 3, 3)
     assert charges.settle(Asked(b"n", meter, NOW, SERVER), Counts(1, 4), end=True).over is not None
-    quick = charges.quick(Asked(b"k", meter, NOW, SERVER))
+    quick = charges.quick(b"k", meter, NOW, SERVER)
     assert quick is not None
     assert [quick.quick(NOW) for _ in range(4)] == [True, True, False, False]
 

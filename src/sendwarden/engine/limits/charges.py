@@ -107,29 +107,38 @@ class Charges:
 
     def __init__(self, quantum: int, most: int = MOST) -> None:
         self._most = most
-        self._newest: dict[bytes, Charge] = {}
-        self._generations: deque[tuple[int, dict[bytes, Charge]]] = deque([(quantum, self._newest)])
+        self._charges: dict[bytes, Charge] = {}
+        self._newest: list[bytes] = []
+        self._generations: deque[tuple[int, list[bytes]]] = deque([(quantum, self._newest)])
         self._ends_told_by: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return sum(len(names) for _quantum, names in self._generations)
+        return len(self._charges)
 
     def find(self, name: bytes) -> Charge | None:
-        for _quantum, names in self._generations:
-            if (charge := names.get(name)) is not None:
-                return charge
-        return None
+        return self._charges.get(name)
 
     def remember(self, name: bytes, charge: Charge) -> None:
         if name:
-            self._newest[name] = charge
+            if name not in self._charges:
+                self._newest.append(name)
+            self._charges[name] = charge
 
-    def quick(self, asked: Asked) -> Charge | None:
+    def quick(self, name: bytes, meter: AccountMeter, quantum: int, server: str) -> Charge | None:
         """A new message with its first recipient, if nothing can come of it. None: nothing was counted."""
-        if not asked.meter.quick(asked.quantum, 1, 1):
+        if name in self._charges or not meter.quick(quantum, 1, 1):
             return None
-        charge = self._newest[asked.name] = Charge(asked.meter, asked.quantum, asked.server)
+        charge = self._charges[name] = Charge(meter, quantum, server)
+        self._newest.append(name)
         return charge
+
+    def quick_end(self, charge: Charge, recipients: int, quantum: int) -> bool:
+        """The end of a message that has as many recipients as were asked for, all of them the quick way."""
+        if charge.parts or charge.recipients != recipients:
+            return False
+        charge.settled = True
+        self._ends_told_by[charge.server] = quantum
+        return True
 
     def reserve(self, asked: Asked, counts: Counts) -> Taken:
         """One more recipient of a message, or its first. ``counts`` is of the recipient alone."""
@@ -163,20 +172,25 @@ class Charges:
     def turn(self, quantum: int) -> int:
         """Begin a generation if it is time, and forget the oldest; how many were given back by that."""
         if quantum >= self._generations[0][0] + _GENERATION:
-            self._newest = {}
+            self._newest = []
             self._generations.appendleft((quantum, self._newest))
         back = 0
         while len(self._generations) > 1 and self._generations[-1][0] + _GENERATION + _KEPT <= quantum:
-            for charge in self._unsettled(self._generations.pop()[1]):
+            for charge in self._unsettled(self._forgotten()):
                 charge.release(quantum)
                 back += 1
         while len(self) > self._most and len(self._generations) > 1:
-            self._generations.pop()
+            self._forgotten()
         return back
 
-    def _unsettled(self, names: dict[bytes, Charge]) -> Iterator[Charge]:
+    def _forgotten(self) -> list[Charge]:
+        """Forget the oldest generation; what it held."""
+        _quantum, names = self._generations.pop()
+        return [self._charges.pop(name) for name in names]
+
+    def _unsettled(self, charges: list[Charge]) -> Iterator[Charge]:
         """Those of servers that told an end since; the same message may have two names."""
-        for charge in names.values():
+        for charge in charges:
             if not charge.settled and self._ends_told_by.get(charge.server, -1) >= charge.quantum:
                 charge.settled = True
                 yield charge

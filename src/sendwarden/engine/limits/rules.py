@@ -6,6 +6,8 @@ from functools import cached_property
 from math import floor
 from typing import NamedTuple
 
+from sendwarden.core.decision import Verdict
+
 from .windows import WINDOWS
 
 # What is counted, in the order in which a meter keeps it. The first two always are, the others only where a
@@ -92,6 +94,18 @@ class Limits:
 
 
 UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class OverLimit:
+    """What happens with what is over a limit."""
+
+    verdict: Verdict = Verdict.DEFER
+    transport: str = ""  # of the mail server; then the verdict is ACCEPT
+    delay_s: float = 0.0  # the answer comes so much later; then the verdict is ACCEPT
+
+
+DEFER = OverLimit()
 
 
 def lowest(rows: Iterable[Limits]) -> Limits:
