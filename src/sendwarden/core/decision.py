@@ -83,13 +83,16 @@ class Decision:
     refused: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     copies_to: tuple[str, ...] = ()  # recipients to add
+    headers: tuple[tuple[str, str], ...] = ()  # fields to add, if the message goes on
     reference: str = ""
     watched: bool = False
 
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        return self.verdict is Verdict.ACCEPT and not (self.refused or self.discarded or self.copies_to)
+        return self.verdict is Verdict.ACCEPT and not (
+            self.refused or self.discarded or self.copies_to or self.headers
+        )
 
     @property
     def in_effect(self) -> Verdict:

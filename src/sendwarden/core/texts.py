@@ -22,6 +22,13 @@ SENTENCES: dict[str, str] = {
     "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
     "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
     "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
+    "foreign-header": '{header} names "{address}", which does not belong to "{account}"',
+    "no-from": 'there is no {header}, and the envelope sender "{address}" does not belong to "{account}"',
+    "display-name": 'the name in {header} reads "{address}", which does not belong to "{account}"',
+    "several-from": "there are {count} {header} fields, and each mail program shows another",
+    "unreadable-header": '{header} cannot be read for sure: "{text}"',
+    "no-sender-field": "{header} names {count} authors, and no {sender} says which of them sends",
+    "resent": 'the message was sent on; its {header} names "{address}", which is not judged',
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

@@ -74,6 +74,8 @@ class PolicyConnection(Connection):
         self._judge = judge
         self._conclusions = conclusions
         self._decoder = PolicyDecoder()
+        # The message told of last, and its reply: Postfix asks again for each recipient.
+        self._told: tuple[tuple[str, ...], bytes] = ((), b"")
 
     @property
     def idle(self) -> bool:
@@ -99,7 +101,16 @@ class PolicyConnection(Connection):
             self.write(DUNNO)
             return
         decision = self._judge().sender(request)
+        if not decision.reasons:
+            self.write(DUNNO)
+            return
+        message = (asked.get("instance"), request.login, request.sender)
+        if message == self._told[0] and asked.get("instance"):
+            self.write(self._told[1])
+            return
+        self._told = message, to_reply(decision)
         if decision.plain:
+            self._conclusions.tell_mismatches(request, decision)
             self.write(DUNNO)
         else:
             self.answer_later(self._conclusions.conclude(request, decision), lambda: to_reply(decision))

@@ -1,13 +1,14 @@
 """Ask: a request or a message goes in, a Decision comes out. Nothing else decides about people.
 
-A message is judged at its end: the channel's source filter runs first, then the destination filters for those
+A message is judged at its end: first whether its sender is the account's (`service.senders`); one that is
+refused for that sees no filter. Then the channel's source filter runs, then the destination filters for those
 recipients that it left. What they want becomes one ruling a recipient, the no-backscatter rule says what may
 be said of it (`engine.backscatter`), and `service.rulings` makes one answer of them all.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict
+from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 from sendwarden.core.identity import account_of
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode, channel_of
@@ -16,6 +17,13 @@ from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.senders import (
+    ForeignSender,
+    envelope_mismatch,
+    is_mismatch,
+    message_mismatch,
+    with_mismatch,
+)
 from sendwarden.service.site import Site
 
 # Letters of an address that filters see; RFC 5321 section 4.5.3.1.3 allows 256. A longer one would make the
@@ -55,23 +63,25 @@ class Judge:
         return f"[{request.client_address}]" if request.client_address else "[local]"
 
     def sender(self, request: Request) -> Decision:
-        """At MAIL or RCPT: may this account use this envelope sender?"""
+        """At MAIL or RCPT: may this account use this envelope sender?
+
+        At MAIL only a refusal can be said. What else follows is decided at RCPT (policy) or at the end of the
+        message (milter); a header can be added at the end only.
+        """
         channel = self.channel(request)
-        account = self.account(request)
-        decision = Decision(Verdict.ACCEPT, channel.name, account)
-        if channel.senders == "any" or not request.login or not request.sender:
+        decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
+        action = channel.foreign_sender
+        if request.stage is Stage.MAIL and action != "refuse":
             return decision
-        if account_of(request.sender, self.site.identity) == account:
-            return decision
-        foreign = Reason("foreign-sender", {"sender": request.sender, "account": account})
-        return replace(
-            decision,
-            verdict=Verdict.REFUSE,
-            reasons=(foreign,),
-            enhanced="5.7.1",
-            reference=self._outside.references.next(),
-            watched=channel.mode is Mode.WATCH,
-        )
+        foreign = envelope_mismatch(request, channel, decision.account, self.site.owners)
+        action = "allow" if action == "tag" else action
+        return self._with_mismatch(decision, foreign, channel, action)
+
+    def _with_mismatch(
+        self, decision: Decision, found: tuple[Reason, ...], channel: Channel, action: ForeignSender
+    ) -> Decision:
+        watched = channel.mode is Mode.WATCH
+        return with_mismatch(decision, found, action, self._outside.references, watched=watched)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -80,8 +90,17 @@ class Judge:
 
         ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one.
         """
+        channel = channel or self.channel(message.request)
+        found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
+        if channel.foreign_sender == "refuse" and is_mismatch(found):
+            decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
+        else:
+            decision = self._filtered(message, channel, trace)
+        return self._with_mismatch(decision, found, channel, channel.foreign_sender) if found else decision
+
+    def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
+        """What the channel's filters make of it."""
         request = message.request
-        channel = channel or self.channel(request)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
         hearing = Hearing(
