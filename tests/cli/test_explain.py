@@ -125,6 +125,7 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "refused": [],
         "discarded": [],
         "copies_to": [],
+        "headers": [],
     }
 
 

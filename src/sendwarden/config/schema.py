@@ -95,9 +95,9 @@ class SendersSettings(_Table):
 
     file: SomeText = Field(
         default="senders",
-        description="Addresses and the logins that may use them, as in Postfix's smtpd_sender_login_maps; "
-        "read if it exists, or must if it is named here.",
-        examples=['"/etc/postfix/sender_login_maps"'],
+        description="Addresses and the logins that may use them, as in Postfix's smtpd_sender_login_maps. "
+        "Anywhere on this machine; read if it exists, or must if it is named here.",
+        examples=['"senders"'],
     )
     every_domain: bool = Field(
         default=False,

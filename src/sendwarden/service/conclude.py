@@ -34,9 +34,9 @@ class Conclusions:
 
     def accepted(self, request: Request, decision: Decision) -> None:
         """A message that simply goes on: one line in the event log."""
-        self._log.event("message", partial(event_of, request, decision))
         if decision.reasons:
             self.tell_mismatches(request, decision)
+        self._log.event("message", partial(event_of, request, decision))
 
     def tell_mismatches(self, request: Request, decision: Decision) -> None:
         """One line in the event log for each thing about the sender that is not the account's."""
@@ -64,8 +64,8 @@ class Conclusions:
     async def _keep(self, request: Request, decision: Decision, notice: Notice | None) -> None:
         now = self._clock.now()
         event = event_of(request, decision)
-        self._log.event("decision", event)
         self.tell_mismatches(request, decision)
+        self._log.event("decision", event)
         record = {"at": now, **event, "says": [sentence(reason) for reason in decision.reasons]}
         if decision.text:
             record["text"] = refusal_text(decision)
