@@ -1,4 +1,4 @@
-"""Sender identity at a real Postfix with Dovecot's logins: a foreign From or envelope sender, and what follows."""
+"""Sender identity at a real Postfix with Dovecot's logins: what becomes of a foreign From or envelope sender."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ import pytest
 
 from tests.servers.client import Answer, Client
 from tests.servers.dovecot import Dovecot
-from tests.servers.front import Front
-from tests.servers.sendwarden import REFERENCE
+from tests.servers.front import SUBMISSION, Front
+from tests.servers.postfix import Postfix, Service
+from tests.servers.sendwarden import REFERENCE, Sendwarden
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for
 
@@ -75,7 +76,7 @@ HER_OWN = [
 # Headers -> the reason, the field, and what it names.
 FOREIGN: dict[str, tuple[tuple[str, ...], tuple[str, str, str]]] = {
     "plain": (("From: The Boss <boss@example.org>",), ("foreign-header", "From", "boss@example.org")),
-    "folded": (("From: The Boss\r\n\t<boss@\r\n example.org>",), ("foreign-header", "From", "boss@example.org")),
+    "folded": (("From: Boss\r\n\t<boss@\r\n example.org>",), ("foreign-header", "From", "boss@example.org")),
     "name": (('From: "boss@example.org" <eve@example.org>',), ("display-name", "From", "boss@example.org")),
     "encoded name": (
         ("From: =?utf-8?b?Ym9zc0BleGFtcGxlLm9yZw==?= <eve@example.org>",),
@@ -160,3 +161,29 @@ def test_watching_only_every_message_arrives_untouched_and_every_mismatch_is_tol
     texts = site.delivered()
     assert len(texts) == len(FOREIGN) + 1 and all("X-Sendwarden" not in text for text in texts)
     assert all(event["watched"] for event in site.mismatches(len(FOREIGN) + 1))
+
+
+def test_the_policy_service_alone_holds_a_foreign_envelope_sender_once_for_all_recipients(
+    sink: Sink, dovecot: Dovecot
+) -> None:
+    sink.clear()
+    settings = SETTINGS.replace("{mode}", "enforce").replace("{action}", "hold")
+    sendwarden = Sendwarden(settings, {"senders": SENDERS})
+    asks = f"check_policy_service inet:127.0.0.1:{sendwarden.policy}, permit"
+    services = [Service("submission", {**SUBMISSION, "smtpd_recipient_restrictions": asks})]
+    postfix = Postfix(sink.port, services, dovecot.sasl)
+    eve = Client(postfix.ports["submission"], "eve")
+    recipients = [f"v{number}@victim.example" for number in range(3)]
+    try:
+        for sender in ("boss@example.org", "info@example.org", "boss@example.org"):
+            assert eve.send(sender, recipients, b"Subject: a\r\n\r\nText.\r\n").code == 250
+
+        wait_for("two are held", lambda: len(postfix.held()) == 2)
+        postfix.wait_until_delivered()
+        assert [received.sender for received in sink.received] == ["info@example.org"]
+        wait_for("the event log", lambda: len(sendwarden.events("sender-mismatch")) >= 2)
+        assert len(sendwarden.events("sender-mismatch")) == 2
+    finally:
+        eve.quit()
+        postfix.stop()
+        sendwarden.stop()
