@@ -1,4 +1,4 @@
-"""Sender identity at a real Postfix with Dovecot's logins: what becomes of a foreign From or envelope sender."""
+"""Sender identity at a real Postfix with Dovecot's logins: what becomes of a foreign sender."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
