@@ -21,11 +21,12 @@ from sendwarden.wire.milter.commands import (
     Rcpt,
 )
 from sendwarden.wire.milter.replies import (
+    AddHeader,
     Answer,
     DeleteRecipient,
     ReplyCode,
 )
-from tests.frontends.around import FILTERED, OWN, Ground, fields_of
+from tests.frontends.around import FILTERED, HEADER_OWN, OWN, Ground, fields_of
 from tests.frontends.mailserver import CLIENT, NOTHING, OFFER, kinds, login, message, opened
 
 # A filter for clients without a login: what it refuses would be backscatter, so that it is held.
@@ -81,6 +82,65 @@ def test_a_message_gets_its_changes_and_then_one_answer(
         assert kinds(found) == (replies if mode == "enforce" else [Answer.CONTINUE])
         assert bool(ground.ledger.records) is bool(do)
         assert bool(fields_of(ground.log, "message")) is not bool(do)
+
+    run(work())
+
+
+# `foreign_sender` -> replies at the end of the message.
+FOREIGN: dict[str, list[object]] = {
+    "refuse": [550],
+    "hold": ["Quarantine", Answer.CONTINUE],
+    "tag": ["X-Sendwarden-Sender", Answer.CONTINUE],
+    "allow": [Answer.CONTINUE],
+}
+
+
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+@pytest.mark.parametrize("action", FOREIGN)
+def test_a_foreign_from_is_refused_held_tagged_or_told_at_the_end(
+    tmp_path: Path, action: str, mode: str
+) -> None:
+    ground = Ground(tmp_path, f'{HEADER_OWN}foreign_sender = "{action}"\n', mode=mode)
+
+    async def work() -> None:
+        peer = await opened(ground)
+        own, foreign = Header("From", "eve"), Header("From", "The Boss\n <boss@example.org>")
+        commands = message()
+        assert kinds(await peer.ask(login("eve"), *commands[:3], own, *commands[4:])) == [Answer.CONTINUE]
+        assert fields_of(ground.log, "sender-mismatch") == []
+        replies = await peer.ask(login("eve"), *commands[:3], foreign, *commands[4:])
+        assert kinds(replies) == (FOREIGN[action] if mode == "enforce" else [Answer.CONTINUE])
+        (event,) = fields_of(ground.log, "sender-mismatch")
+        assert (event["login"], event["sender"]) == ("eve", "eve@example.org")
+        assert (event["header"], event["named"], event["reason"]) == (
+            "From",
+            "boss@example.org",
+            "foreign-header",
+        )
+        assert [record["reference"] for record in ground.ledger.records] == (
+            [] if action == "allow" else [event["reference"]]
+        )
+        if action == "tag" and mode == "enforce":
+            assert replies[0] == AddHeader("X-Sendwarden-Sender", f"mismatch [{event['reference']}]")
+
+    run(work())
+
+
+@pytest.mark.parametrize("action", FOREIGN)
+def test_a_foreign_envelope_sender_is_refused_at_mail_and_else_seen_to_at_the_end(
+    tmp_path: Path, action: str
+) -> None:
+    ground = Ground(tmp_path, f'{OWN}foreign_sender = "{action}"\n')
+
+    async def work() -> None:
+        peer = await opened(ground)
+        mail, *rest = [one for one in message(sender="boss@example.org") if not isinstance(one, Header)]
+        at_mail = kinds(await peer.ask(login("eve"), mail))
+        assert at_mail == ([550] if action == "refuse" else [Answer.CONTINUE])
+        if action != "refuse":
+            assert kinds(await peer.ask(*rest)) == FOREIGN[action]
+        (event,) = fields_of(ground.log, "sender-mismatch")
+        assert (event["header"], event["named"]) == ("envelope", "boss@example.org")
 
     run(work())
 

@@ -84,6 +84,7 @@ class Decision:
     refused: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     copies_to: tuple[str, ...] = ()  # recipients to add
+    headers: tuple[tuple[str, str], ...] = ()  # fields to add, if the message goes on
     reference: str = ""
     watched: bool = False
     transport: str = ""  # of the mail server, for the whole message
@@ -95,8 +96,8 @@ class Decision:
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        changed = self.refused or self.discarded or self.copies_to or self.transport or self.delay_s
-        return self.verdict is Verdict.ACCEPT and not changed
+        changed = (self.refused, self.discarded, self.copies_to, self.headers, self.transport, self.delay_s)
+        return self.verdict is Verdict.ACCEPT and not any(changed)
 
     @property
     def in_effect(self) -> Verdict:

@@ -42,6 +42,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import (
+    AddHeader,
     AddRecipient,
     Answer,
     DeleteRecipient,
@@ -53,7 +54,7 @@ from sendwarden.wire.milter.replies import (
 from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # Actions that any configuration may come to need; asked for once, since a session outlives a reload.
-ACTIONS = Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
+ACTIONS = Action.ADD_HEADERS | Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
 
 # Steps that never need an answer, or are never wanted.
 ALWAYS = (
@@ -99,7 +100,7 @@ def unwanted_steps(site: Site) -> Step:
         steps |= Step.NR_MAIL
     if not any(script.facts.body for script in site.scripts):
         steps |= Step.NO_BODY
-    if not site.scripts:
+    if not site.scripts and not site.judges_headers:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -165,7 +166,8 @@ def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
         case Verdict.DISCARD:
             return [Answer.DISCARD]
     gone = {*decision.refused, *decision.discarded}
-    replies: list[Reply] = [AddRecipient(f"<{address}>") for address in decision.copies_to]
+    replies: list[Reply] = [AddHeader(name, value) for name, value in decision.headers]
+    replies += [AddRecipient(f"<{address}>") for address in decision.copies_to]
     replies += [DeleteRecipient(path) for path in dict.fromkeys(paths) if bare_address(path) in gone]
     if decision.verdict is Verdict.HOLD:
         replies.append(Quarantine(" ".join(clean_lines(text))))
