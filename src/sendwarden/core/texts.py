@@ -22,6 +22,7 @@ SENTENCES: dict[str, str] = {
     "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
     "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
     "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
+    "account-contained": "logging in to this account is stopped to protect it; please ask your postmaster",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

@@ -28,10 +28,12 @@ from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interva
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, Served
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
-from sendwarden.service.ports import Outside
+from sendwarden.service.logins import Logins
+from sendwarden.service.ports import AccountStates, Outside
+from sendwarden.service.states import StatesInMemory
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import MemoryMeters
 
@@ -50,10 +52,17 @@ class Broken(SendwardenError):
 class Daemon:
     """One running Sendwarden. ``configuration`` must be usable."""
 
-    def __init__(self, settings_file: Path | None, configuration: Loaded, state: Path) -> None:
+    def __init__(
+        self,
+        settings_file: Path | None,
+        configuration: Loaded,
+        state: Path,
+        states: AccountStates | None = None,
+    ) -> None:
         self._settings_file = settings_file
         self._configuration = configuration
         self._state = state
+        self._states = states or StatesInMemory({})
         self._clock = AnchoredClock()
         self._log = FileEventLog(state / EVENTS_FILE, self._clock)
         self._meters = MemoryMeters(configuration.site.meters)
@@ -121,6 +130,10 @@ class Daemon:
         most = configuration.settings.listen.connections
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._judge = Judge(configuration.site, self._meters, outside)
+        watching = configuration.settings.mode == "watch"
+        self._logins = Logins(
+            configuration.site.identity, self._states, self._clock, self._log, watching=watching
+        )
 
     # --- sockets
 
@@ -130,9 +143,10 @@ class Daemon:
         Raises `CannotListen`; then all is as it was.
         """
         listen = configuration.settings.listen
-        wanted: dict[str, Callable[[str], Connection]] = {
+        wanted: dict[str, Callable[[str], Served]] = {
             **dict.fromkeys(listen.policy, self._policy),
             **dict.fromkeys(listen.milter, self._milter),
+            **(dict.fromkeys(listen.login, self._login_connections()) if listen.login else {}),
         }
         before = self._listeners.names
         try:
@@ -151,6 +165,14 @@ class Daemon:
 
     def _milter(self, listener: str) -> Connection:
         return MilterConnection(self._current_judge, self._conclusions, self._gate, self._log, listener)
+
+    def _login_connections(self) -> Callable[[str], Served]:
+        from sendwarden.frontends.login import Asked, LoginServer  # noqa: PLC0415 - half a second, if asked for
+
+        def asked() -> Asked:
+            return Asked(self._logins, self._configuration.settings.listen.login_secret.get_secret_value())
+
+        return LoginServer(asked, self._gate, self._log).connection
 
     def _current_judge(self) -> Judge:
         return self._judge

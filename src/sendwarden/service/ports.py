@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sendwarden.core.account import State
 from sendwarden.engine.world import MeterTables
 
-__all__ = ["Clock", "EventLog", "Fields", "Ledger", "MeterTables", "Outside", "References"]
+__all__ = ["AccountStates", "Clock", "EventLog", "Fields", "Ledger", "MeterTables", "Outside", "References"]
 
 
 class Clock(Protocol):
@@ -23,6 +24,14 @@ class References(Protocol):
 
 # What a line of the event log says; a function is asked for it a moment later, off the mail path.
 Fields = Mapping[str, object] | Callable[[], Mapping[str, object]]
+
+
+class AccountStates(Protocol):
+    """Where each account stands. Answers at once, from memory."""
+
+    def state(self, account: str, now: float) -> State:
+        """The state of an account as `core.identity.account_of` names it; NORMAL for one never heard of."""
+        ...
 
 
 class EventLog(Protocol):
