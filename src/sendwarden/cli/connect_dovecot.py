@@ -3,7 +3,7 @@
 Dovecot's configuration is a tree of included files in which any line may be meant for one protocol alone, so
 that a file of our own beside them is easier to take out again than a change made by a program.
 
-Source: 2.3, its documentation, and tests/e2e/test_logins.py with 2.3.19; 2.4, its documentation and
+Source: 2.3, its documentation, and tests/e2e/test_dovecot_logins.py with 2.3.19; 2.4, its documentation and
 src/auth/auth-settings.c. There `auth_policy_server_timeout_msecs` is gone (an HTTP setting of 2 s by
 default), the attributes are a list of their own, and the default ones are those that we read.
 """

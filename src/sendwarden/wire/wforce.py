@@ -76,10 +76,10 @@ def decode_allow(body: bytes) -> Allow:
 def decode_report(body: bytes) -> Report:
     """Raises `ProtocolError`, in one sentence."""
     found = _object(body)
-    success = _truth(found, "success")
+    of, success = _allow(found), _truth(found, "success")
     if success is None:
         raise ProtocolError('"success" is missing')
-    return Report(_allow(found), success, _truth(found, "policy_reject") or False, _text(found, "fail_type"))
+    return Report(of, success, _truth(found, "policy_reject") or False, _text(found, "fail_type"))
 
 
 def encode_failure(reason: str) -> bytes:

@@ -27,7 +27,7 @@ from tests.servers.front import SUBMISSION
 from tests.servers.postfix import Postfix, Service
 from tests.servers.sendwarden import Sendwarden
 from tests.servers.sink import Sink
-from tests.servers.space import free_port, wait_for
+from tests.servers.space import free_port, listens, wait_for
 from tests.servers.tap import Tap
 
 SECRET = "not: everybody's"  # noqa: S105 - of this test alone
@@ -157,7 +157,8 @@ def since(site: Site) -> tuple[int, int]:
 
 
 def test_the_printed_lines_are_those_for_the_dovecot_that_is_here(site: Site) -> None:
-    assert site.printed.startswith("Dovecot 2.3.19.1 is here.\nFor Dovecot 2.3, as /etc/dovecot/conf.d/")
+    found = r"Dovecot 2\.3\.[\d.]+ is here\.\nFor Dovecot 2\.3, as /etc/dovecot/conf\.d/"
+    assert re.match(found, site.printed)
     assert "For Dovecot 2.4" not in site.printed and "lets everybody in" in site.printed
     both = site.connect("--print")
     assert "For Dovecot 2.3," in both and "For Dovecot 2.4 and later (by its documentation" in both
@@ -239,7 +240,7 @@ def test_while_only_watching_a_contained_account_gets_in_and_it_is_told(site: Si
 
 @contextmanager
 def stopped(site: Site) -> Iterator[None]:
-    site.sendwarden.stop()
+    assert site.sendwarden.stop() == 0
     yield
     site.sendwarden.restart()
 
@@ -279,6 +280,19 @@ def test_while_we_are_away_dovecot_lets_everybody_in_the_contained_too(site: Sit
     assert took < SOON_S
     assert said, "Dovecot's log tells"
     wait_for("it is asked again", lambda: "is stopped" in site.imap("eve"))
+
+
+def test_where_dovecot_is_told_to_reject_nobody_gets_in_while_we_are_away(site: Site) -> None:
+    site.write(site.lines().replace("reject_on_fail = no", "reject_on_fail = yes"))
+    assert site.imap("bob") == site.smtp("bob") == "OK"
+
+    with stopped(site):
+        by_imap, by_smtp = site.imap("bob"), site.smtp("bob")
+
+    print(f"\n  IMAP {by_imap}, SMTP {by_smtp}")
+    assert "AUTHENTICATIONFAILED" in by_imap and by_smtp.startswith("535")
+    assert site.imap("bob") == "OK"
+    site.write(site.lines())
 
 
 def test_a_wrong_secret_is_told_by_both_and_dovecot_lets_everybody_in(site: Site) -> None:
@@ -332,3 +346,14 @@ def test_a_reload_changes_the_secret_and_drops_no_connection(site: Site) -> None
     assert ping(SECRET) == 401
     site.sendwarden.change("changed", SECRET)
     client.close()
+
+
+def test_a_reload_closes_the_socket_and_opens_it_again(site: Site) -> None:
+    line = f'login = "127.0.0.1:{site.sendwarden.login}"'
+    site.sendwarden.change(line, "login = []")
+    assert not listens(site.sendwarden.login)
+
+    site.sendwarden.change("login = []", line)
+
+    assert listens(site.sendwarden.login)
+    assert site.imap("bob") == "OK"
