@@ -1,4 +1,4 @@
-"""cli.connect_dovecot: the lines for each version. tests/e2e/test_dovecot_logins.py gives them to a Dovecot."""
+"""cli.connect_dovecot: the lines for each version. A real Dovecot reads them in tests/e2e."""
 
 import json
 
