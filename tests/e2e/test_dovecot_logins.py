@@ -56,7 +56,7 @@ class WithStates(Sendwarden):
         self.reload()
 
     def contain(self, *accounts: str) -> None:
-        (self.folder / "var" / FILE).write_text("".join(f"{account}\n" for account in accounts))
+        (self.folder / FILE).write_text("".join(f"{account}\n" for account in accounts))
 
     def logins(self) -> list[dict[str, object]]:
         return self.events("login")

@@ -16,9 +16,9 @@ from sendwarden.core.login import Login
 from sendwarden.frontends.login import KEEP_ALIVE_S, Asked, LoginConnection, LoginServer
 from sendwarden.service.gate import DEADLINE_S, Gate
 from sendwarden.service.logins import Logins
-from sendwarden.service.states import StatesInMemory
 from sendwarden.wire.wforce import MAX_BODY_BYTES
 from tests.frontends.around import LOOPBACK, MemoryTransport
+from tests.service.states import StatesInMemory
 from tests.stores.around import HandClock, KeptLog, until
 
 ASK = {"login": "bob", "remote": "192.0.2.7", "protocol": "imap", "tls": False}

@@ -7,31 +7,33 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from sendwarden.cli import serve
 from sendwarden.cli.main import main
-from sendwarden.config.load import Loaded
 from sendwarden.core.account import State
-from sendwarden.daemon.daemon import Daemon
+from sendwarden.core.identity import IdentityRules
+from sendwarden.daemon import daemon
+from sendwarden.service.logins import Logins
+from sendwarden.service.ports import AccountStates, Clock, EventLog
+from tests.service.states import StatesInMemory
 
-FILE = "contained"
+# Below the folder of the settings: contained is whom a line names.
+FILE = Path("var") / "contained"
 
 
-class StatesOfFile:
-    """`AccountStates`: contained is whom a line of the file names."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
+class StatesOfFile(StatesInMemory):
+    """Read anew for each question."""
 
     def state(self, account: str, now: float) -> State:
-        del now
-        named = self._file.exists() and account in self._file.read_text().splitlines()
-        return State.CONTAINED if named else State.NORMAL
+        file = Path(sys.argv[sys.argv.index("--config") + 1]) / FILE
+        names = file.read_text().splitlines() if file.exists() else []
+        return StatesInMemory(dict.fromkeys(names, State.CONTAINED)).state(account, now)
 
 
-def daemon(settings_file: Path | None, configuration: Loaded, state: Path) -> Daemon:
-    return Daemon(settings_file, configuration, state, StatesOfFile(state / FILE))
+def logins(
+    rules: IdentityRules, _states: AccountStates, clock: Clock, log: EventLog, *, watching: bool
+) -> Logins:
+    return Logins(rules, StatesOfFile({}), clock, log, watching=watching)
 
 
 if __name__ == "__main__":
-    with patch.object(serve, "Daemon", daemon):
+    with patch.object(daemon, "Logins", logins):
         sys.exit(main())

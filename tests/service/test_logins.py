@@ -9,7 +9,7 @@ from sendwarden.core.decision import Reason
 from sendwarden.core.identity import IdentityRules
 from sendwarden.core.login import Login, LoginResult
 from sendwarden.service.logins import LOGGED_LETTERS, Logins, hashed
-from sendwarden.service.states import StatesInMemory
+from tests.service.states import StatesInMemory
 from tests.stores.around import START, HandClock, KeptLog
 
 EVE = Login("Eve@example.org", "192.0.2.7", "imap", "a phone", "ZvrlQwZhzI5/AAAB", tls=True)
@@ -35,7 +35,7 @@ def test_only_a_contained_account_is_refused(state: State) -> None:
 
     reason = site.logins().refusal(EVE)
 
-    assert reason == (Reason("account-contained") if state is State.CONTAINED else None)
+    assert reason == (Reason("login-stopped") if state is State.CONTAINED else None)
     assert bool(site.log.events) is (state is State.CONTAINED)
 
 

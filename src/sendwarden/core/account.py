@@ -1,10 +1,10 @@
-"""The one state of an account: asked by the frontends, moved by evidence, set by the postmaster."""
+"""What an account's state may be: one for each account, shared by all that ask, tell and act."""
 
 from enum import Enum
 
 
 class State(Enum):
-    """From nothing noticed to shut."""
+    """Mildest first."""
 
     NORMAL = "normal"
     WATCHED = "watched"

@@ -85,11 +85,17 @@ class Decision:
     copies_to: tuple[str, ...] = ()  # recipients to add
     reference: str = ""
     watched: bool = False
+    transport: str = ""  # of the mail server, for the whole message
+    delay_s: float = 0.0  # before the answer is given
+    help: str = ""  # a page that a refusal names
+    told: tuple[Reason, ...] = ()  # what somebody should hear of, whatever the verdict
+    repeated: bool = False  # decided, kept and told a moment ago already, under the same reference
 
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        return self.verdict is Verdict.ACCEPT and not (self.refused or self.discarded or self.copies_to)
+        changed = self.refused or self.discarded or self.copies_to or self.transport or self.delay_s
+        return self.verdict is Verdict.ACCEPT and not changed
 
     @property
     def in_effect(self) -> Verdict:

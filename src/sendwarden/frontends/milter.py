@@ -299,6 +299,8 @@ class MilterConnection(Connection):
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         message = Message(request, tuple(envelope.headers), bytes(envelope.body), envelope.size_bytes)
         decision = self._judge.message(message)
+        if decision.told:
+            self._conclusions.tell(request, decision)
         if decision.plain:
             self._conclusions.accepted(request, decision)
             self.write(_CONTINUE)

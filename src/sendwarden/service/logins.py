@@ -38,7 +38,7 @@ class Logins:
             return None
         watched = self._watching
         self._log.event("login-refused", lambda: {**_fields(account, login), "watched": watched})
-        return None if watched else Reason("account-contained")
+        return None if watched else Reason("login-stopped")
 
     def ended(self, result: LoginResult) -> None:
         """How a login ended: one event."""

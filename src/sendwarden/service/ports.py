@@ -7,7 +7,17 @@ from typing import Protocol
 from sendwarden.core.account import State
 from sendwarden.engine.world import MeterTables
 
-__all__ = ["AccountStates", "Clock", "EventLog", "Fields", "Ledger", "MeterTables", "Outside", "References"]
+__all__ = [
+    "AccountStates",
+    "Clock",
+    "EventLog",
+    "Exceptions",
+    "Fields",
+    "Ledger",
+    "MeterTables",
+    "Outside",
+    "References",
+]
 
 
 class Clock(Protocol):
@@ -27,10 +37,24 @@ Fields = Mapping[str, object] | Callable[[], Mapping[str, object]]
 
 
 class AccountStates(Protocol):
-    """Where each account stands. Answers at once, from memory."""
+    """The state of accounts. One that was never set is normal."""
 
-    def state(self, account: str, now: float) -> State:
-        """The state of an account as `core.identity.account_of` names it; NORMAL for one never heard of."""
+    def state(self, account: str, now: float) -> State: ...
+
+    def why(self, account: str) -> str:
+        """The reason that was given for it; "" where it was never set."""
+        ...
+
+    def next_end(self, now: float) -> float:
+        """When the next state ends, in seconds since the epoch; infinity: none does."""
+        ...
+
+
+class Exceptions(Protocol):
+    """Where acts by hand are kept."""
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
         ...
 
 
