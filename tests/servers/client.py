@@ -35,8 +35,12 @@ class Client:
     def __init__(self, port: int, login: str = "", source: str = "127.0.0.1") -> None:
         self._smtp = smtplib.SMTP("127.0.0.1", port, source_address=(source, 0), timeout=60)
         self._smtp.ehlo("client.example.org")
-        if login:
-            self._smtp.login(login, password(login))
+        try:
+            if login:
+                self._smtp.login(login, password(login))
+        except smtplib.SMTPException:
+            self._smtp.close()
+            raise
 
     def send(self, sender: str, recipients: Sequence[str], content: bytes) -> Answer:
         """One message through MAIL, RCPT and DATA, each path as given; the first refusal ends it."""

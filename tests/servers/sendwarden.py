@@ -15,16 +15,22 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 class Sendwarden:
-    """Settings and files are given as texts; ``{policy}`` and ``{milter}`` in them become the ports."""
+    """Settings and files are given as texts. ``listen``: more lines of that table."""
+
+    program = "sendwarden"
 
     def __init__(
-        self, settings: str, files: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+        self,
+        settings: str,
+        files: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        listen: str = "",
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sendwarden-daemon-"))
         self.policy, self.milter = free_port(), free_port()
         self._prefix = prefix
-        listen = f'[listen]\npolicy = "127.0.0.1:{self.policy}"\nmilter = "127.0.0.1:{self.milter}"\n'
-        self.configure(f'state = "var"\n{settings}\n{listen}', files or {})
+        ports = f'[listen]\npolicy = "127.0.0.1:{self.policy}"\nmilter = "127.0.0.1:{self.milter}"\n'
+        self.configure(f'state = "var"\n{settings}\n{ports}{listen}', files or {})
         self.process = self.start()
 
     def configure(self, settings: str, files: dict[str, str]) -> None:
@@ -35,7 +41,7 @@ class Sendwarden:
     def start(self) -> "subprocess.Popen[bytes]":
         with (self.folder / "output").open("ab") as log:
             process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "sendwarden", "serve", "--config", str(self.folder)],
+                [*self._prefix, sys.executable, "-m", self.program, "serve", "--config", str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": ""},
             )  # fmt: skip

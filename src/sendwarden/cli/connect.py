@@ -1,5 +1,7 @@
 """``sendwarden connect postfix``: the lines that let Postfix ask us, shown, explained, and made on request.
 
+What Dovecot is told stands in `connect_dovecot`.
+
 Everything is set for our services alone (``{ inet:... , timeout=... }``, Postfix 3.0 and later), so that no
 other policy server or milter is touched: what happens while we are down is spelled out in the line itself.
 Before a change main.cf is copied, and the commands that take the change back are printed.
@@ -17,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sendwarden.cli import connect_dovecot
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
@@ -98,12 +101,12 @@ def _mail_server(text: str) -> str:
     if text.lower() == "sendmail":
         says = "its lines are written by hand: docs/when-sendwarden-is-down.md has them"
         raise argparse.ArgumentTypeError(says)
-    return one_of("mail server", "postfix")(text)
+    return one_of("mail server", "postfix", "dovecot")(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("server", metavar="postfix", type=_mail_server, help="which mail server")
+    parser.add_argument("server", metavar="postfix|dovecot", type=_mail_server, help="which mail server")
     parser.add_argument("--print", dest="only_print", action="store_true", help="only show, change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
@@ -120,6 +123,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if not loaded.usable:
         output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
         return NO
+    if arguments.server == "dovecot":
+        return _with_dovecot(loaded, arguments, output)
     wanted = postfix_lines(loaded)
     if not wanted:
         output.error("Nothing to ask: [listen] names no milter, and no channel judges senders")
@@ -131,6 +136,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except PostfixSays as error:
         output.error(f"main.cf was not changed: {error}")
         return CANNOT
+
+
+def _with_dovecot(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.yes or arguments.folder:
+        output.error("Dovecot's files are not changed by this command: leave out --yes and --folder")
+        return CANNOT
+    return connect_dovecot.show(loaded, output, all_versions=arguments.only_print)
 
 
 def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:

@@ -112,6 +112,7 @@ def first_screen(loaded: Loaded, found: list[Found], state: str, command: Comman
     missing = ", ".join(one.name for one in found if not one.here)
     listening = [f"policy {place}" for place in settings.listen.policy]
     listening += [f"milter {place}" for place in settings.listen.milter]
+    listening += [f"login {place}" for place in settings.listen.login]
     counts = [
         _count(len(site.channels), "channel"),
         _count(len(site.scripts), "filter"),

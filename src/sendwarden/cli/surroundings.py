@@ -37,7 +37,7 @@ def _postfix() -> Found:
     return Found("Postfix", bool(version), f"{version} ({folder})" if version else "")
 
 
-def _dovecot() -> Found:
+def dovecot() -> Found:
     version = _ask("dovecot", "--version").split(" ")[0]
     return Found("Dovecot", bool(version), version)
 
@@ -58,4 +58,4 @@ def _log() -> Found:
 
 def look_around() -> list[Found]:
     """Mail servers and logs of this machine."""
-    return [_postfix(), _dovecot(), _exim(), _log()]
+    return [_postfix(), dovecot(), _exim(), _log()]

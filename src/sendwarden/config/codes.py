@@ -31,8 +31,8 @@ CODES: Mapping[str, str] = {
     "SW113": "An override names a channel that does not exist.",
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
-        "Policy and milter have no passwords: whoever can connect can make up logins. They listen on this "
-        "machine alone unless listen.allow says who else may connect."
+        "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "
+        "listen on this machine alone unless listen.allow says who else may connect."
     ),
     "SW123": "The same socket is named twice. Only one of the two could be opened.",
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",

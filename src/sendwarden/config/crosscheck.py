@@ -47,7 +47,7 @@ def _listeners(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     listen = settings.listen
     sockets = [
         (name, place, ("listen", name, number))
-        for name, places in (("policy", listen.policy), ("milter", listen.milter))
+        for name, places in (("policy", listen.policy), ("milter", listen.milter), ("login", listen.login))
         for number, place in enumerate(places)
     ]
     seen: Counter[str] = Counter()
@@ -60,10 +60,11 @@ def _listeners(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
             remedy = "each needs a port or path of its own"
             yield Problem("SW123", f"{place} is named twice", place_of(path), remedy)
         seen[place] += 1
+    mail = [*listen.policy, *listen.milter]
     for number, channel in enumerate(settings.channel):
-        if channel.listener and channel.listener not in seen:
+        if channel.listener and channel.listener not in mail:
             says = f"{shown(channel.listener)} is none of our sockets"
-            remedy = did_you_mean(channel.listener, seen) or f"listen names {', '.join(seen) or 'none'}"
+            remedy = did_you_mean(channel.listener, mail) or f"listen names {', '.join(mail) or 'none'}"
             yield Problem("SW108", says, place_of(("channel", number, "listener")), remedy)
 
 

@@ -4,8 +4,10 @@ tomllib gives values without places, tree-sitter gives places. Both read the sam
 `config.syntax` left.
 """
 
+import re
 import tomllib
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
@@ -16,6 +18,8 @@ from sendwarden.core.place import Place, Problem
 Path = tuple[str | int, ...]
 
 _PARSER = Parser(Language(tree_sitter_toml.language()))
+# What follows a setting's name that ends so is nobody's business, where a line is shown as well.
+_SECRET = re.compile(r"""(?P<name>[a-z_]*_secret["']?\s*=\s*)(?P<value>.*)""")
 _KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
 
 
@@ -43,9 +47,25 @@ class TomlFile:
 def read_toml(name: str, text: str) -> TomlFile:
     """Values and places of all that can be read. Whatever cannot be is a problem."""
     read = readable(name, text)
-    found = TomlFile(name, read.values, problems=read.problems)
+    found = TomlFile(name, read.values, problems=list(_discreet(read.problems)))
     _Walk(found, read.written).document(_PARSER.parse("\n".join(read.lines).encode()).root_node)
     return found
+
+
+def _discreet(problems: Iterable[Problem]) -> Iterable[Problem]:
+    """Errors of syntax, of which those in a secret quote nothing of it."""
+    for problem in problems:
+        if problem.place and _SECRET.search(problem.place.text):
+            place = replace(problem.place, text=without_secret(problem.place.text))
+            says = "this is not TOML: a secret is text in quotes, on one line"
+            yield Problem(problem.code, says, place, 'write "..."', severity=problem.severity)
+        else:
+            yield problem
+
+
+def without_secret(line: str) -> str:
+    """A line of the file as it may be shown, as long as before."""
+    return _SECRET.sub(lambda found: found["name"] + "*" * len(found["value"]), line)
 
 
 class _Walk:
@@ -129,4 +149,4 @@ class _Walk:
             if end_row == row
             else len(line.rstrip())
         )
-        return Place(self.found.name, row + 1, start + 1, max(1, end - start), line)
+        return Place(self.found.name, row + 1, start + 1, max(1, end - start), without_secret(line))

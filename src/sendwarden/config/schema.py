@@ -7,7 +7,7 @@ them.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from sendwarden.config import values
 
@@ -24,6 +24,10 @@ Recipients = Annotated[str, BeforeValidator(values.recipients)]
 DurationS = Annotated[int, BeforeValidator(values.duration)]
 Listen = Annotated[str, BeforeValidator(values.listen)]
 ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
+ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
+ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
+# Shown as stars wherever a value is shown.
+Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
 SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
 Rates = Annotated[list[object], BeforeValidator(values.rates)]
 OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
@@ -128,6 +132,16 @@ class ListenSettings(_Table):
         default=["127.0.0.1:10032"],
         description="Where milter connections are taken.",
         examples=['["127.0.0.1:10032", "unix:/run/sendwarden/milter"]'],
+    )
+    login: ListenHttpMany = Field(
+        default=[],
+        description="Where Dovecot's auth policy asks whether a login may go on (HTTP); empty: nowhere.",
+        examples=['"127.0.0.1:8601"'],
+    )
+    login_secret: Secret = Field(
+        default=SecretStr(""),
+        description="What Dovecot must show to ask at listen.login; empty: nothing.",
+        examples=['"correct horse battery staple"'],
     )
     allow: list[Network] = Field(
         default=[],

@@ -252,6 +252,22 @@ def listen(value: object) -> str:
     return socket_place(value, "10031")
 
 
+def listen_http(value: object) -> str:
+    """Dovecot's HTTP client knows no unix sockets."""
+    if isinstance(value, str) and value.startswith("unix:"):
+        raise wrong(f"{shown(value)} is no place for HTTP", 'write "127.0.0.1:8601" or "[::1]:8601"')
+    return socket_place(value, "8601")
+
+
+def secret(value: object) -> object:
+    """A secret on one line. What is wrong is said without saying what stands there."""
+    if not isinstance(value, str):
+        raise wrong("a secret is text", 'write it in quotes: login_secret = "..."')
+    if not value.isprintable():
+        raise wrong("a control character stands in this secret", "take it out")
+    return value
+
+
 def smtp_server(value: object) -> str:
     return socket_place(value, "25")
 

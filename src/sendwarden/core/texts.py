@@ -46,6 +46,7 @@ SENTENCES: dict[str, str] = {
     "unreadable-header": '{header} cannot be read for sure: "{text}"',
     "no-sender-field": "{header} names {count} authors, and no {sender} says which of them sends",
     "resent": 'the message was sent on; its {header} names "{address}", which is not judged',
+    "login-stopped": "logging in to this account is stopped to protect it; please ask your postmaster",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

@@ -30,10 +30,11 @@ from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.allowance import Allowance
 from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, Served
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
+from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
@@ -142,6 +143,10 @@ class Daemon:
         self._limiter.use(configuration.site)
         allowance = Allowance(self._limiter, outside)
         self._judge = Judge(configuration.site, self._meters, outside, allowance)
+        watching = configuration.settings.mode == "watch"
+        self._logins = Logins(
+            configuration.site.identity, self._book, self._clock, self._log, watching=watching
+        )
 
     # --- sockets
 
@@ -151,9 +156,10 @@ class Daemon:
         Raises `CannotListen`; then all is as it was.
         """
         listen = configuration.settings.listen
-        wanted: dict[str, Callable[[str], Connection]] = {
+        wanted: dict[str, Callable[[str], Served]] = {
             **dict.fromkeys(listen.policy, self._policy),
             **dict.fromkeys(listen.milter, self._milter),
+            **(dict.fromkeys(listen.login, self._login_connections()) if listen.login else {}),
         }
         before = self._listeners.names
         try:
@@ -177,6 +183,14 @@ class Daemon:
 
     def _milter(self, listener: str) -> Connection:
         return MilterConnection(self._current_judge, self._conclusions, self._gate, self._log, listener)
+
+    def _login_connections(self) -> Callable[[str], Served]:
+        from sendwarden.frontends.login import Asked, LoginServer  # noqa: PLC0415 - half a second, if asked for
+
+        def asked() -> Asked:
+            return Asked(self._logins, self._configuration.settings.listen.login_secret.get_secret_value())
+
+        return LoginServer(asked, self._gate, self._log).connection
 
     def _current_judge(self) -> Judge:
         return self._judge

@@ -9,7 +9,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from sendwarden.core.errors import SendwardenError
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Served
 
 # Connections that wait to be accepted, and how many are accepted in a row. asyncio takes one number for both,
 # and tries as often when there is no descriptor, which would be all it does.
@@ -32,17 +32,17 @@ class Listeners:
     def __init__(self) -> None:
         self._servers: dict[str, asyncio.Server] = {}
         self._paths: dict[str, tuple[Path, int]] = {}  # of unix sockets, with the inode
-        self._connections: WeakSet[Connection] = WeakSet()
+        self._connections: WeakSet[Served] = WeakSet()
 
     @property
     def names(self) -> list[str]:
         return list(self._servers)
 
-    async def open(self, name: str, factory: Callable[[str], Connection]) -> None:
+    async def open(self, name: str, factory: Callable[[str], Served]) -> None:
         """Listen at ``name``. Raises `CannotListen`."""
         loop = asyncio.get_running_loop()
 
-        def made() -> Connection:
+        def made() -> Served:
             connection = factory(name)
             self._connections.add(connection)
             return connection

@@ -19,7 +19,20 @@ from sendwarden.service.ports import EventLog
 _DATA_AGE = struct.Struct("=52xI")
 
 
-class Connection(asyncio.Protocol, ABC):
+class Served(asyncio.BaseProtocol, ABC):
+    """What the daemon asks of each connection, whatever it speaks."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Has it ended?"""
+
+    @abstractmethod
+    def drain(self, *, now: bool) -> None:
+        """End if nobody waits for us, or ``now`` in any case."""
+
+
+class Connection(asyncio.Protocol, Served):
     """One connection; a frontend says how bytes become questions (`feed`, `go_on`)."""
 
     def __init__(self, gate: Gate, log: EventLog, listener: str) -> None:
@@ -154,6 +167,5 @@ class Connection(asyncio.Protocol, ABC):
                 self.end()
 
     def drain(self, *, now: bool) -> None:
-        """End if nobody waits for us, or ``now`` in any case."""
         if now or self.idle:
             self.end()
