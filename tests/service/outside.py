@@ -73,5 +73,18 @@ class Posted:
         self.notices.append(notice)
 
 
+@dataclass(slots=True)
+class KeptExceptions:
+    """`Exceptions` in memory. ``down``: it has failed."""
+
+    down: bool = False
+    kept: dict[str, Mapping[str, object] | None] = field(default_factory=dict)
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        if self.down:
+            raise StoreDown("the disk is full")
+        self.kept[name] = record
+
+
 def outside(clock: HandClock | None = None, log: KeptLog | None = None, chance: float = 0.0) -> Outside:
     return Outside(clock or HandClock(), Counted(), log or KeptLog(), lambda: chance)

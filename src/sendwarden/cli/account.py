@@ -1,47 +1,107 @@
-"""``sendwarden account``: for now, which account a name belongs to and by which rules."""
+"""``sendwarden account``: which account a name belongs to, its state, and who sends most."""
 
 import argparse
+from collections.abc import Callable
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
+from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.cli.limits import act_of, add_act, shown
 from sendwarden.cli.output import Output
 from sendwarden.cli.words import one_of
+from sendwarden.config.load import Loaded
+from sendwarden.core.errors import SendwardenError
 from sendwarden.core.identity import resolve
+
+# Accounts that `top` shows, unless it is told.
+TOP = 20
+EXAMPLES = {
+    "resolve": "sendwarden account resolve bob@example.org",
+    "show": "sendwarden account show bob",
+    "state": "sendwarden account state bob contained --reason 'phished' --until 14d",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
         "verb",
-        metavar="resolve",
-        type=one_of("verb", "resolve"),
-        help="which account does this name belong to?",
+        metavar="resolve|show|state|top",
+        type=one_of("verb", *VERBS),
+        help="resolve: which account a name belongs to; show: its state and limits; state: set its state; "
+        "top: who is nearest to a limit",
     )
-    parser.add_argument("name", help="a login or an address, as somebody writes it")
+    parser.add_argument("name", nargs="?", default="", help="a login or an address, as somebody writes it")
+    parser.add_argument(
+        "state", nargs="?", default="", help="with state: normal, watched, throttled, held, contained"
+    )
+    parser.add_argument(
+        "--by", default="share", choices=("share", "recipients"), help="with top: what is sorted by"
+    )
+    parser.add_argument("--number", type=int, default=TOP, help=f"with top: how many; left out, {TOP}")
+    add_act(parser)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    if not arguments.name.strip():
-        output.error("an account has a name: sendwarden account resolve bob@example.org")
+    if arguments.verb in EXAMPLES and not arguments.name.strip():
+        output.error(f"an account has a name: {EXAMPLES[arguments.verb]}")
+        return CANNOT
+    if arguments.verb == "state" and not arguments.state:
+        output.error(f"a state is missing: {EXAMPLES['state']}")
         return CANNOT
     try:
-        loaded = load_configuration(arguments)
-    except NoSettings as error:
+        VERBS[arguments.verb](load_configuration(arguments), arguments, output)
+    except (NoSettings, SendwardenError, ValueError) as error:
         output.error(str(error))
         return CANNOT
+    return GOOD
+
+
+def _resolve(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
     account, steps = resolve(arguments.name, loaded.site.identity)
     output.line(f"{arguments.name}  is account  {account}")
     for step in steps:
         made = f"{step.before} -> {step.after}" if step.before != step.after else "unchanged"
         output.line(f"  {step.rule:<15} {made:<40} {step.says}")
-    output.record(
-        {
-            "name": arguments.name,
-            "account": account,
-            "rules": [
-                {"rule": step.rule, "before": step.before, "after": step.after, "says": step.says}
-                for step in steps
-            ],
-        }
-    )
-    return GOOD
+    rules = [
+        {"rule": step.rule, "before": step.before, "after": step.after, "says": step.says} for step in steps
+    ]
+    output.record({"name": arguments.name, "account": account, "rules": rules})
+
+
+def _show(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    answer = ask(loaded, {"verb": "show", "account": arguments.name})
+    output.record(answer)
+    for line in shown(answer, sources=False):
+        output.line(line)
+
+
+def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    question = {"verb": "state", "account": arguments.name, "state": arguments.state}
+    answer = ask(loaded, {**question, **act_of(arguments)})
+    output.record(answer)
+    output.line(f"{answer['account']}: {answer['state']}, before {answer['before']}")
+
+
+def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    answer = ask(loaded, {"verb": "top", "by": arguments.by, "number": arguments.number})
+    accounts = answer["accounts"]
+    if accounts:
+        output.line(f"{'share':>6}  {'recipients':>10}  {'messages':>8}  account   channel   (24 hours)")
+    for one in accounts:
+        output.record(one)
+        state = "" if one["state"] == "normal" else f"   {one['state']}"
+        output.line(
+            f"{one['share']:>6.0%}  {one['recipients']:>10}  {one['messages']:>8}  "
+            f"{one['account']}   {one['channel']}{state}"
+        )
+    if not accounts:
+        output.line("nobody has sent anything that is counted")
+
+
+VERBS: dict[str, Callable[[Loaded, argparse.Namespace, Output], None]] = {
+    "resolve": _resolve,
+    "show": _show,
+    "state": _state,
+    "top": _top,
+}

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
+from sendwarden.cli.desk import copied_limiter
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.mapping import entry_lines, meter_lines
 from sendwarden.cli.output import Output
@@ -23,6 +24,7 @@ from sendwarden.core.errors import SendwardenError, StoreDown
 from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import OTHER, Channel
+from sendwarden.service.allowance import Allowance
 from sendwarden.service.judge import Judge, ScriptRun
 from sendwarden.service.ports import Outside
 
@@ -145,7 +147,8 @@ def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     """Judge a message without consequences. Raises `NotPossible` for a channel that does not exist."""
     clock, warnings = WallClock(), Warnings()
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
-    judge = Judge(loaded.site, meters, Outside(clock, NoReference(), warnings, lambda: 0.0))
+    outside = Outside(clock, NoReference(), warnings, lambda: 0.0)
+    judge = Judge(loaded.site, meters, outside, Allowance(copied_limiter(loaded, clock), outside))
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
     at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))

@@ -28,7 +28,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("explain", "explain", "show what would become of a message, step by step, without counting it"),
     ("mapping", "mapping", "run a mapping table on a probe, without counting it"),
     ("why", "why", "explain a decision by the reference in its refusal"),
-    ("account", "account", "what is known of an account"),
+    ("limits", "limits", "what an account may send, and other limits for it"),
+    ("account", "account", "what is known of an account, its state, and who sends most"),
     ("help", "help", "explain a setting or an error code"),
 )
 

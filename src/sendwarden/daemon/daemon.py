@@ -7,6 +7,7 @@ no more connections, answer what was asked, write the last batch, end.
 
 import asyncio
 import errno
+import os
 import random
 import secrets
 import signal
@@ -17,20 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from sendwarden.config.load import Loaded, load
+from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Severity
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
-from sendwarden.daemon.process import lock, most_connections, raise_descriptor_limit
+from sendwarden.daemon.process import CONTROL_SOCKET, lock, most_connections, raise_descriptor_limit
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
+from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.allowance import Allowance
 from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
+from sendwarden.service.desk import Desk
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
@@ -127,6 +131,7 @@ class Daemon:
         notices = self._configuration.settings.notify
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
+        self._desk = Desk(self._limiter, self._book, self._clock, self._log)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
         self._use(self._configuration)
 
@@ -161,6 +166,11 @@ class Daemon:
             **dict.fromkeys(listen.milter, self._milter),
             **(dict.fromkeys(listen.login, self._login_connections()) if listen.login else {}),
         }
+        control = str(self._state.absolute() / CONTROL_SOCKET)
+        if len(os.fsencode(control)) <= UNIX_PATH_BYTES:
+            wanted[f"unix:{control}"] = self._control
+        else:
+            self._log.warning("no-control-socket", f"{control} is too long a path for one")
         before = self._listeners.names
         try:
             for name, factory in wanted.items():
@@ -191,6 +201,9 @@ class Daemon:
             return Asked(self._logins, self._configuration.settings.listen.login_secret.get_secret_value())
 
         return LoginServer(asked, self._gate, self._log).connection
+
+    def _control(self, listener: str) -> Connection:
+        return ControlConnection(self._desk, self._gate, self._log, listener)
 
     def _current_judge(self) -> Judge:
         return self._judge

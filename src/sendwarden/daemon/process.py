@@ -38,6 +38,10 @@ def most_connections(configured: int | None, descriptors: int) -> int:
     return min(configured, possible) if configured else possible
 
 
+# Where commands ask the daemon, in its state folder.
+CONTROL_SOCKET = "control"
+
+
 def lock(folder: Path) -> FileIO:
     """Lock a state folder for this process. Keep what is returned open.
 

@@ -34,7 +34,11 @@ class Entry:
     @property
     def name(self) -> str:
         """What it replaces: another entry of the same name."""
-        return f"{self.kind}\n{self.account}\n{self.channel}"
+        return self.name_of(self.kind, self.account, self.channel)
+
+    @staticmethod
+    def name_of(kind: str, account: str, channel: str = "") -> str:
+        return f"{kind}\n{account}\n{channel}"
 
     def record(self) -> dict[str, object]:
         return asdict(self)
@@ -111,7 +115,7 @@ class Book:
 
     def entry(self, account: str, now: float) -> Entry | None:
         """What was set for the account's state and still holds."""
-        found = self.entries.get(f"state\n{account}\n")
+        found = self.entries.get(Entry.name_of("state", account))
         return found if found and now < found.until else None
 
     def state(self, account: str, now: float) -> State:

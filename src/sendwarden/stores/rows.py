@@ -159,6 +159,19 @@ def find_decision(reference: str) -> Executable:
     ).where(decision.c.reference == reference)
 
 
+def decisions_about(account: str, most: int) -> Executable:
+    return (
+        select(
+            cast(decision.c.reference, LargeBinary).label("key"),
+            cast(decision.c.body, LargeBinary).label("body"),
+            cast(decision.c.checksum, Integer).label("checksum"),
+        )
+        .where(decision.c.account == account.encode("utf-8", "replace").decode())
+        .order_by(decision.c.at.desc())
+        .limit(most)
+    )
+
+
 ALL_NOTICES = select(
     cast(notice.c.id, LargeBinary).label("key"),
     cast(notice.c.body, LargeBinary).label("body"),

@@ -240,6 +240,12 @@ class SqlState:
             raise StateDamaged(f"the record of {reference} in {self.path} is damaged")
         return found
 
+    def decisions_about(self, account: str, most: int) -> list[dict[str, object]]:
+        """The latest kept decisions about an account, the latest first; damaged ones left out."""
+        with self._connection() as connection:
+            found = map(rows.record_of, connection.execute(rows.decisions_about(account, most)))
+            return [record for record in found if record is not None]
+
     def notices(self) -> list[dict[str, object]]:
         with self._connection() as connection:
             found = list(map(rows.record_of, connection.execute(rows.ALL_NOTICES)))

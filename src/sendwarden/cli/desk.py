@@ -1,0 +1,142 @@
+"""Asking the desk: the running daemon by its control socket, or the state itself where none runs."""
+
+import asyncio
+import getpass
+import json
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
+from sendwarden.cli.probe import WallClock, Warnings
+from sendwarden.config.load import Loaded
+from sendwarden.core.errors import SendwardenError
+from sendwarden.daemon.process import CONTROL_SOCKET, lock
+from sendwarden.service.book import Book
+from sendwarden.service.desk import Desk, Refusal
+from sendwarden.service.limiter import Limiter
+from sendwarden.stores.memory import LIMITS, Changes
+from sendwarden.stores.sql import Batch, SqlState
+
+ANSWER_WITHIN_S = 10.0
+# Verbs that change something.
+DOING = frozenset({"set", "reset", "state"})
+
+
+class NotAsked(SendwardenError):
+    """The daemon is there and gave no answer that can be used."""
+
+
+def ask(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
+    """The desk's answer. Raises `Refusal`, `NotAsked`, `StoreDown` or what `lock` raises."""
+    folder = state_folder(loaded)
+    asked = {**question, "by": question.get("by") or whoever()}
+    answer = _asked_daemon(folder / CONTROL_SOCKET, asked)
+    if answer is None:
+        return asyncio.run(_asked_state(loaded, folder, asked))
+    if "error" in answer:
+        raise Refusal(str(answer["error"]))
+    return answer
+
+
+def whoever() -> str:
+    """Who gives the command, as far as the system knows."""
+    with suppress(KeyError, OSError):
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    return f"uid {os.getuid()}"
+
+
+def _asked_daemon(path: Path, question: Mapping[str, object]) -> dict[str, Any] | None:
+    """None: no daemon is there."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(ANSWER_WITHIN_S)
+        try:
+            peer.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except OSError as error:
+            raise NotAsked(f"cannot ask the daemon by {path}: {error.strerror}") from None
+        try:
+            peer.sendall(json.dumps(question).encode() + b"\n")
+            peer.shutdown(socket.SHUT_WR)
+            said = b"".join(iter(lambda: peer.recv(65536), b""))
+            answer: dict[str, Any] = json.loads(said)
+        except (OSError, ValueError):
+            raise NotAsked(f"the daemon at {path} gave no answer; does it hang?") from None
+    return answer
+
+
+async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, object]) -> Mapping[str, Any]:
+    if question["verb"] not in DOING:
+        state = open_state(loaded)
+        try:
+            desk, _limiter = _desk(loaded, state, _Nowhere())
+        finally:
+            if state is not None:
+                state.close()
+        return await desk.ask(question)
+    with lock(folder):  # so that no daemon starts meanwhile
+        state = SqlState(folder / STATE_FILE)
+        try:
+            desk, limiter = _desk(loaded, state, _Direct(state))
+            answer = await desk.ask(question)
+            gone = list(limiter.table.changes(0.0))
+            state.write(Batch(Changes(meters=[(LIMITS, change) for change in gone])))
+        finally:
+            state.close()
+    return answer
+
+
+def _desk(loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct") -> tuple[Desk, Limiter]:
+    clock = WallClock()
+    book, limiter = copied_limits(loaded, state, store, clock)
+    return Desk(limiter, book, clock, Warnings()), limiter
+
+
+def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:
+    """What the daemon has counted, as a copy that nothing is written back from. Raises `StoreDown`."""
+    state = open_state(loaded)
+    try:
+        return copied_limits(loaded, state, _Nowhere(), clock)[1]
+    finally:
+        if state is not None:
+            state.close()
+
+
+def copied_limits(
+    loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct", clock: WallClock
+) -> tuple[Book, Limiter]:
+    """What the daemon has counted and what was set by hand, as a copy."""
+    book = Book(clock, store)
+    limiter = Limiter(loaded.site, book, clock)
+    if state is not None:
+        book.load(iter(state.exceptions()))
+        limiter.set_by_hand(book.overrides())
+        for group in state.meters():
+            for table, key, parts, _damaged in group:
+                if table == LIMITS:
+                    limiter.table.restore(key, parts, clock.now())
+        limiter.table.loaded()
+        list(limiter.table.changes(clock.now()))  # it is kept already
+    book.on_change.append(lambda: limiter.set_by_hand(book.overrides()))
+    return book, limiter
+
+
+class _Nowhere:
+    """`Exceptions` for a copy that nothing is written back from."""
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        raise NotImplementedError(f"{name} is set in a copy")
+
+
+class _Direct:
+    """`Exceptions` straight into the file."""
+
+    def __init__(self, state: SqlState) -> None:
+        self._state = state
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        self._state.write(Batch(exceptions={name: record}))

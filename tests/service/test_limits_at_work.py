@@ -1,0 +1,288 @@
+"""What limits and states do to recipients and messages: exact, once, under one reference, given back."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from sendwarden.core.decision import Decision, Request, Stage, Verdict
+from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.engine.channel import Mode
+from sendwarden.engine.limits.rules import Counts, Limit, Limits, OverLimit
+from sendwarden.service.allowance import Allowance, Whole
+from sendwarden.service.book import Book, Entry
+from sendwarden.service.judge import Judge
+from sendwarden.service.limiter import Limiter
+from sendwarden.stores.memory import MemoryMeters
+from tests.service.judging import ENFORCING, SITE, WHO, filtered, message
+from tests.service.outside import KeptExceptions, outside
+from tests.stores.around import HandClock, KeptLog
+
+FIVE = Limits((Limit(1, 0, 5, "five"),), per_message=4)
+
+
+class Warden:
+    """A judge with limits, over one channel."""
+
+    def __init__(self, limits: Limits | None = FIVE, **settings: object) -> None:
+        channel = replace(ENFORCING, limits=limits, **settings)  # type: ignore[arg-type]
+        self.site = replace(SITE, channels=(channel,), help="https://help.example.org")
+        self.clock, self.log = HandClock(), KeptLog()
+        self.book = Book(self.clock, KeptExceptions())
+        self.limiter = Limiter(self.site, self.book, self.clock)
+        self.book.on_change.append(lambda: self.limiter.set_by_hand(self.book.overrides()))
+        outer = outside(self.clock, self.log)
+        self.judge = Judge(self.site, MemoryMeters({}), outer, Allowance(self.limiter, outer))
+
+    def later(self, seconds: float) -> None:
+        for _ in range(int(seconds // 30)):
+            self.clock.at += 30
+            self.limiter.tick()
+
+    def recipient(self, name: str, to: str = "v@x.example", who: str = "authenticated") -> Decision:
+        request = replace(WHO[who], stage=Stage.RCPT, sender="eve@example.org", recipients=(to,))
+        return self.judge.recipient(request, name.encode(), "server")
+
+    def end(self, name: str, recipients: int, queue_id: str = "") -> Decision:
+        request = replace(WHO["authenticated"], sender="eve@example.org", queue_id=queue_id)
+        return self.judge.whole(request, Whole(name.encode(), Counts(1, recipients), "server"))
+
+    def message(self, number: int = 1, queue_id: str = "", **more: object) -> Decision:
+        mail = message([f"v{n}@x.example" for n in range(number)], **more)  # type: ignore[arg-type]
+        return self.judge.message(replace(mail, request=replace(mail.request, queue_id=queue_id)))
+
+    def used(self, account: str = "eve") -> tuple[int, ...]:
+        meter = self.limiter.table.find("c", account)
+        return tuple(meter.sums(self.limiter.quantum)[-1][:2]) if meter else (0, 0)
+
+
+def verdicts(decisions: list[Decision]) -> list[str]:
+    return [decision.verdict.value for decision in decisions]
+
+
+def test_the_sixth_recipient_waits_and_is_told_everything() -> None:
+    warden = Warden()
+    assert verdicts([warden.recipient(f"m{n}") for n in range(7)]) == ["accept"] * 5 + ["defer"] * 2
+    said = warden.recipient("m8")
+    assert refusal_text(said) == (
+        "eve has used 5 of 5 recipients in 10m, on channel c; room again in 10m 10s, at 14 Nov 22:23 UTC; "
+        "https://help.example.org [SW-000001]"
+    )
+    assert said.enhanced == "4.7.1"
+
+
+def test_within_a_quantum_there_is_one_reference_however_often_it_is_tried() -> None:
+    warden = Warden()
+    for n in range(5):
+        warden.recipient(f"m{n}")
+    tried = [warden.recipient(f"n{n}") for n in range(1000)]
+    assert {one.reference for one in tried} == {"SW-000001"}
+    assert [one.repeated for one in tried] == [False] + [True] * 999
+    warden.later(30)
+    assert warden.recipient("later").reference == "SW-000002"
+
+
+def test_room_comes_back_when_it_was_said() -> None:
+    warden = Warden()
+    for n in range(5):
+        warden.recipient(f"m{n}")
+    frees_at = float(str(warden.recipient("x").reasons[0].numbers["frees_at"]))
+    while warden.clock.now() + 30 < frees_at:
+        warden.later(30)
+        assert warden.recipient("y").verdict is Verdict.DEFER
+    warden.later(30)
+    assert verdicts([warden.recipient(f"z{n}") for n in range(6)]) == ["accept"] * 5 + ["defer"]
+
+
+def test_a_message_has_its_own_cap() -> None:
+    warden = Warden()
+    assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["defer"]
+    assert sentence(warden.recipient("one").reasons[0]) == "a message may have 4 recipients on channel c"
+
+
+def test_a_message_that_could_never_go_is_told_so() -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "five"),)))
+    said = sentence(warden.message(6).reasons[0])
+    assert said == "6 recipients at once are more than the 5 that may go in 10m on channel c"
+
+
+def test_policy_and_milter_count_a_message_once() -> None:
+    warden = Warden()
+    for _ in range(3):
+        warden.recipient("instance")
+    assert warden.end("instance", 3, "4F2Q").verdict is Verdict.ACCEPT
+    assert warden.message(3, "4F2Q").verdict is Verdict.ACCEPT
+    assert warden.used() == (1, 3)
+
+
+def test_what_a_filter_refuses_is_given_back() -> None:
+    warden = Warden(sourcefilter=filtered('reject "no";').sourcefilter)
+    for _ in range(3):
+        warden.recipient("instance")
+    warden.end("instance", 3, "4F2Q")
+    assert warden.message(3, "4F2Q").verdict is Verdict.REFUSE
+    assert warden.used() == (0, 0)
+    assert warden.message(3, "").verdict is Verdict.REFUSE
+    assert warden.used() == (0, 0)
+
+
+def test_recipients_that_a_filter_drops_are_not_counted() -> None:
+    dropping = filtered('if envelope "to" "v0@x.example" { reject "not to him"; }')
+    warden = Warden(sourcefilter=dropping.sourcefilter)
+    assert warden.message(4).refused == ("v0@x.example",)
+    assert warden.used() == (1, 3)
+
+
+def test_a_message_over_the_limit_is_not_counted() -> None:
+    warden = Warden()
+    assert verdicts([warden.message(3), warden.message(3), warden.message(2)]) == [
+        "accept",
+        "defer",
+        "accept",
+    ]
+    assert warden.used() == (2, 5)
+
+
+def test_case_and_sub_address_make_no_other_recipient() -> None:
+    warden = Warden()
+    mail = message(["a@x.example", "A@x.example", "a+1@X.example", "b@x.example"])
+    assert warden.judge.message(mail).verdict is Verdict.ACCEPT
+    assert warden.used() == (1, 2)
+
+
+ACTIONS = {
+    "refuse": OverLimit(Verdict.REFUSE),
+    "hold": OverLimit(Verdict.HOLD),
+    "discard": OverLimit(Verdict.DISCARD),
+    "elsewhere": OverLimit(Verdict.ACCEPT, transport="slow:"),
+    "slow": OverLimit(Verdict.ACCEPT, delay_s=0.8),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_what_is_done_over_the_limit_is_the_channels_choice(name: str) -> None:
+    warden = Warden(over_limit=ACTIONS[name])
+    warden.message(3)
+    over = warden.message(3)
+    assert (over.verdict, over.transport, over.delay_s) == (
+        ACTIONS[name].verdict,
+        ACTIONS[name].transport,
+        ACTIONS[name].delay_s,
+    )
+    assert not over.plain
+    assert over.reference
+
+
+def test_watching_decides_the_same_and_says_so() -> None:
+    warden = Warden(mode=Mode.WATCH)
+    warden.message(4)
+    over = warden.message(4)
+    assert (over.verdict, over.in_effect) == (Verdict.DEFER, Verdict.ACCEPT)
+
+
+@pytest.mark.parametrize(
+    ("who", "sender", "counted"),
+    [
+        ("authenticated", "eve@example.org", True),
+        ("authenticated", "", True),
+        ("internal", "eve@example.org", True),
+        ("internal", "", False),
+        ("internal", "SRS0=ab=cd=x.example=bob@example.org", False),
+        ("internal", "srs1+x@example.org", False),
+        ("relay", "eve@example.org", False),
+    ],
+)
+def test_who_is_charged(who: str, sender: str, counted: bool) -> None:
+    warden = Warden()
+    request = replace(WHO[who], stage=Stage.RCPT, sender=sender, recipients=("v@x.example",))
+    for n in range(10):
+        assert (warden.judge.recipient(request, b"m%d" % n).verdict is Verdict.DEFER) is (counted and n >= 5)
+
+
+def test_a_refusal_at_the_end_that_would_be_backscatter_is_held() -> None:
+    warden = Warden()
+    for _ in range(2):
+        decision = warden.message(4, who="outside")
+    assert decision.verdict is Verdict.HOLD
+
+
+def test_a_channel_that_counts_nobody() -> None:
+    warden = Warden(None)
+    assert all(warden.message(100).plain for _ in range(10))
+    assert len(warden.limiter.table) == 0
+
+
+# --- states and overrides
+
+
+def entry(kind: str, **more: object) -> Entry:
+    return Entry(kind, "eve", "phished", "anna", 0.0, 4e9, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("state", "verdict"), [("contained", Verdict.REFUSE), ("held", Verdict.HOLD)])
+def test_an_account_that_is_shut_sends_nothing(state: str, verdict: Verdict) -> None:
+    warden = Warden()
+
+    async def work() -> None:
+        await warden.book.put(entry("state", state=state))
+
+    asyncio.run(work())
+    assert warden.recipient("m").verdict is verdict
+    assert warden.message().verdict is verdict
+    assert "phished" in sentence(warden.message().reasons[-1])
+    request = replace(WHO["authenticated"], stage=Stage.RCPT, login="bob", sender="b@x", recipients=("v@x",))
+    assert warden.judge.recipient(request).verdict is Verdict.ACCEPT
+
+
+def test_an_account_that_is_throttled_has_the_lower_row_besides() -> None:
+    warden = Warden()
+    warden.limiter.use(replace(warden.site, rows={"throttled": Limits((Limit(1, 1, 2, "throttled"),))}))
+
+    async def work() -> None:
+        await warden.book.put(entry("state", state="throttled"))
+
+    asyncio.run(work())
+    assert verdicts([warden.recipient(f"m{n}") for n in range(3)]) == ["accept", "accept", "defer"]
+
+
+def test_an_override_by_hand_counts_until_it_ends() -> None:
+    warden = Warden()
+    until = warden.clock.now() + 3600
+
+    async def work() -> None:
+        more = replace(entry("limits", rates=(("recipients", 8, 600),)), until=until)
+        await warden.book.put(more)
+
+    asyncio.run(work())
+    assert verdicts([warden.recipient(f"m{n}") for n in range(9)]) == ["accept"] * 8 + ["defer"]
+    warden.later(3600)
+    assert verdicts([warden.recipient(f"n{n}") for n in range(6)]) == ["accept"] * 5 + ["defer"]
+
+
+def test_unlimited_by_hand() -> None:
+    warden = Warden()
+
+    async def work() -> None:
+        await warden.book.put(entry("limits", unlimited=True))
+
+    asyncio.run(work())
+    assert all(warden.message(50).plain for _ in range(10))
+    assert warden.used() == (10, 500)
+
+
+def test_shares_are_told_with_the_decision() -> None:
+    warden = Warden()
+    told = [[reason.numbers["percent"] for reason in warden.recipient(f"m{n}").told] for n in range(7)]
+    assert told == [[], [], [50], [80], [100], [], []]
+
+
+def test_the_state_of_who_is_nobody_is_not_asked() -> None:
+    """Mail of a host has no account that could be contained."""
+    warden = Warden()
+
+    async def work() -> None:
+        await warden.book.put(replace(entry("state", state="contained"), account="[10.1.1.1]"))
+
+    asyncio.run(work())
+    request = Request(Stage.RCPT, client_address="10.1.1.1", sender="a@example.org", recipients=("v@x",))
+    assert warden.judge.recipient(request).verdict is Verdict.ACCEPT
