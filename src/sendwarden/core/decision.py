@@ -33,6 +33,9 @@ class Request:
     recipients: tuple[str, ...] = ()
     queue_id: str = ""
     macros: Mapping[str, str] = field(default_factory=dict)  # milter macros, or policy attributes
+    parameters: tuple[str, ...] = ()  # ESMTP parameters of this MAIL or RCPT, as in "NOTIFY=NEVER"
+    # At RCPT: the commands of this message so far with this one, and how many before it were accepted.
+    counts: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,29 @@ class Decision:
     copies_to: tuple[str, ...] = ()  # recipients to add
     reference: str = ""
     watched: bool = False
+    code: int = 0  # SMTP code of a refusal where the site names one, as 421; 0: 550 or 450
+    headers: tuple[tuple[str, str], ...] = ()  # to add to the message
+    fields: tuple[tuple[str, str], ...] = ()  # header fields to set, in place of those that are there
+    new_sender: str | None = None  # of the envelope
+    delay_s: float = 0.0  # to wait before the answer, less than our deadline
+    delays_on: bool = False  # the same before the later answers to this message
+    whole: bool = True  # at RCPT: a discard is meant for all recipients
+    tag: str = ""  # that PORT_ACCESS gave the connection
 
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
         return self.verdict is Verdict.ACCEPT and not (self.refused or self.discarded or self.copies_to)
+
+    @property
+    def changes(self) -> bool:
+        """Is something about the message to be changed?"""
+        return bool(self.headers or self.fields) or self.new_sender is not None
+
+    @property
+    def smtp_code(self) -> int:
+        """The code of a refusal."""
+        return self.code or (550 if self.verdict is Verdict.REFUSE else 450)
 
     @property
     def in_effect(self) -> Verdict:

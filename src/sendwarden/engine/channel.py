@@ -67,12 +67,18 @@ class Channel:
     envelope_from: Literal["sender", "account"] = "sender"
     # How often a filter that looks at the recipient runs.
     count: Literal["recipient", "message"] = "recipient"
+    mta_channel: str = ""  # what mapping tables call it, as in tcp_submit; "": by its name
 
     def __post_init__(self) -> None:
         if self.unauthenticated not in (Verdict.HOLD, Verdict.DISCARD):
             raise ValueError(f"unauthenticated may be hold or discard, not {self.unauthenticated}")
         if self.refusal not in (Verdict.REFUSE, Verdict.DEFER):
             raise ValueError(f"refusal may be refuse or defer, not {self.refusal}")
+
+    @property
+    def table_name(self) -> str:
+        """What mapping tables call it."""
+        return self.mta_channel or self.name
 
     def fits(self, request: Request) -> bool:
         if self.login is not None and self.login is not bool(request.login):

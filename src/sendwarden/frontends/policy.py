@@ -9,9 +9,10 @@ from collections.abc import Callable
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
 from sendwarden.core.texts import refusal_text
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
+from sendwarden.service.owed import OwedSteps, out_of_reach
 from sendwarden.service.ports import EventLog
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.policy import DUNNO, Action, PolicyDecoder, encode_code, encode_reply
@@ -53,13 +54,16 @@ def to_reply(decision: Decision) -> bytes:
     text = refusal_text(decision)
     match decision.in_effect:
         case Verdict.ACCEPT:
-            return DUNNO
+            added = "" if decision.watched else ": ".join(next(iter(decision.headers), ()))
+            return encode_reply(Action.PREPEND, added) if added else DUNNO
         case Verdict.REFUSE:
-            return encode_code(550, f"{decision.enhanced or '5.7.1'} {text}")
+            return encode_code(decision.smtp_code, f"{decision.enhanced or '5.7.1'} {text}")
         case Verdict.DEFER:
-            return encode_code(450, f"{decision.enhanced or '4.7.1'} {text}")
+            return encode_code(decision.smtp_code, f"{decision.enhanced or '4.7.1'} {text}")
         case Verdict.HOLD:
             return encode_reply(Action.HOLD, text)
+        case Verdict.DISCARD if not decision.whole:
+            return DUNNO  # Postfix would discard it for all recipients
         case Verdict.DISCARD:
             return encode_reply(Action.DISCARD, text)
 
@@ -74,6 +78,7 @@ class PolicyConnection(Connection):
         self._judge = judge
         self._conclusions = conclusions
         self._decoder = PolicyDecoder()
+        self._owed = OwedSteps()
 
     @property
     def idle(self) -> bool:
@@ -95,11 +100,28 @@ class PolicyConnection(Connection):
 
     def _answer(self, asked: PolicyRequest) -> None:
         request = to_request(asked, self.listener)
+        judge = self._judge()
         if request is None or request.stage not in JUDGED:
-            self.write(DUNNO)
+            self._answer_tables(judge, request)
             return
-        decision = self._judge().sender(request)
-        if decision.plain:
-            self.write(DUNNO)
+        decision = judge.sender(request)
+        ending = None if decision.plain else self._conclusions.conclude(request, decision)
+        if decision.in_effect is Verdict.ACCEPT:
+            self._answer_tables(judge, request, ending)
         else:
-            self.answer_later(self._conclusions.conclude(request, decision), lambda: to_reply(decision))
+            self.answer_soon(ending, to_reply(decision))
+
+    def _answer_tables(self, judge: Judge, request: Request | None, first: Ending = None) -> None:
+        """Answer by what the access tables say, if this frontend asks them."""
+        stages = judge.tables.by_policy
+        answer = self._owed.answer(request, stages, judge.access) if request and stages else None
+        if answer is None:
+            self.answer_soon(first, DUNNO)
+            return
+        decision = answer.decision
+        if lost := out_of_reach(decision):
+            self._log.warning("access-by-policy", f"{self.listener}: {lost}")
+        kept = decision.plain or answer.again
+        ending = None if kept else self._conclusions.conclude(answer.request, decision)
+        delay_s = 0.0 if decision.watched else decision.delay_s
+        self.answer_soon(in_turn(first, ending), to_reply(decision), delay_s)

@@ -14,6 +14,7 @@ from sendwarden.engine.channel import Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
+from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.site import Site
@@ -44,6 +45,7 @@ class Judge:
         self.site = site
         self._meters = meters
         self._outside = outside
+        self.tables = AccessTables(site, meters, outside)
 
     def channel(self, request: Request) -> Channel:
         return channel_of(request, self.site.channels)
@@ -72,6 +74,15 @@ class Judge:
             reference=self._outside.references.next(),
             watched=channel.mode is Mode.WATCH,
         )
+
+    def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
+        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
+        return self.tables.step(request, self.channel(request), self.account(request), trace)
+
+    def rewrite(self, message: Message, trace: list[TableRun] | None = None) -> Decision:
+        """At the end of a message: what AUTH_REWRITE says."""
+        request = message.request
+        return self.tables.rewrite(message, self.channel(request), self.account(request), trace)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None

@@ -6,8 +6,11 @@ Never changed, only replaced as a whole.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Literal
 
+from sendwarden.core.decision import Stage
 from sendwarden.core.identity import IdentityRules
+from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Channel, Networks
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
@@ -29,6 +32,7 @@ class Site:
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
+    access: AccessRules = field(default_factory=AccessRules)
 
     @property
     def scripts(self) -> tuple[Script, ...]:
@@ -38,6 +42,11 @@ class Site:
             found += [channel.sourcefilter] if channel.sourcefilter else []
             found += [destination.script for destination in channel.destinationfilters]
         return tuple(found)
+
+    def access_stages(self, frontend: Literal["milter", "policy"]) -> frozenset[Stage]:
+        """The steps at which this frontend asks an access table."""
+        asked = self.access.frontends in (frontend, "both")
+        return frozenset(present(self.mappings.__contains__)) if asked else frozenset()
 
     @property
     def judges_senders(self) -> bool:
