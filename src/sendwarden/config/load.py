@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.positions import Path as KeyPath
@@ -88,6 +89,7 @@ def load(settings_file: Path | None) -> Loaded:
         meters=meters,
         external_logins=settings.accounts.external_logins,
         host=settings.site.host or _own_name(),
+        access=access_rules(settings),
     )
     reading.problems += crosscheck(site, settings, found, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
@@ -231,6 +233,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         senders=own.senders or "any",
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
+        mta_channel=own.mta_channel or "",
     )
 
 

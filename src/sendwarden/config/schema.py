@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sendwarden.config import values
+from sendwarden.engine.access.tables import ALL_BITS
 
 # Version of the settings' form. It counts up when a setting changes its meaning.
 SETTINGS_VERSION = 1
@@ -131,6 +132,36 @@ class MappingSettings(_Table):
     )
 
 
+class AccessSettings(_Table):
+    """Access tables."""
+
+    frontends: Literal["milter", "policy", "both"] = Field(
+        default="milter",
+        description="Which of our sockets asks them; with both, a mail server that uses both counts twice.",
+        examples=['"policy"'],
+    )
+    external_channel: SomeText = Field(
+        default="tcp_local",
+        description="What probes call the destination channel of recipients elsewhere.",
+        examples=['"tcp_local"'],
+    )
+    internal_channel: SomeText = Field(
+        default="ims-ms",
+        description="And that of recipients in our own domains.",
+        examples=['"ims-ms"'],
+    )
+    orcpt: Annotated[int, Field(ge=0, le=ALL_BITS)] = Field(
+        default=0,
+        description="Which tables get the original recipient as a field (access_orcpt).",
+        examples=["1"],
+    )
+    counts: Annotated[int, Field(ge=0, le=ALL_BITS)] = Field(
+        default=0,
+        description="Which tables get the numbers of recipients as a field (access_counts).",
+        examples=["8"],
+    )
+
+
 class MetermaidSettings(_Table):
     """MeterMaid tables."""
 
@@ -222,6 +253,11 @@ class ChannelSettings(_Table):
         'left out, "recipient".',
         examples=['"message"'],
     )
+    mta_channel: SomeText | None = Field(
+        default=None,
+        description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
+        examples=['"tcp_submit"'],
+    )
 
 
 class Settings(_Table):
@@ -250,6 +286,7 @@ class Settings(_Table):
     accounts: AccountSettings = AccountSettings()
     listen: ListenSettings = ListenSettings()
     mapping: MappingSettings = MappingSettings()
+    access: AccessSettings = AccessSettings()
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
     channel: list[ChannelSettings] = Field(

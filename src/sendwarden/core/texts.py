@@ -31,7 +31,6 @@ SENTENCES: dict[str, str] = {
     "access-field": 'table {table} ({entry}) sets {field} to "{value}"',
     "access-told": "table {table} ({entry}) notes: {text}",
     "access-void": "table {table} ({entry}): flag ${flag} has no effect here",
-    "access-out-of-reach": "table {table} ({entry}) asks for what {frontend} cannot do: {what}",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

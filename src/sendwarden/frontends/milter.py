@@ -234,14 +234,16 @@ class MilterConnection(Connection):
         envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
         self._message = envelope
         ending: Ending = None
-        request = self._request(Stage.MAIL, envelope, (), command.arguments)
+        asked = Stage.MAIL in self._judge.tables.by_milter
+        if asked or self._judge.site.judges_senders:
+            request = self._request(Stage.MAIL, envelope, (), command.arguments)
         if self._judge.site.judges_senders:
             decision = self._judge.sender(request)
             ending = None if decision.plain else self._conclusions.conclude(request, decision)
             if decision.in_effect is not Verdict.ACCEPT:
                 self._answer(ending, decision, [])
                 return
-        if Stage.MAIL in self._judge.tables.by_milter:
+        if asked:
             self._carry(envelope, "", decision := self._judge.access(request))
             self._answer_step(request, decision, ending)
         elif not self._steps & Step.NR_MAIL:

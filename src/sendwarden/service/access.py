@@ -24,6 +24,7 @@ CONNECTION_CODES = {Verdict.REFUSE: 554, Verdict.DEFER: 421}
 # Under this name a channel's `macros` may ask for the tag that PORT_ACCESS gave a connection.
 TAG_MACRO = "{port_access}"
 
+_REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _FATE_REASONS = {Verdict.HOLD: "access-held", Verdict.DISCARD: "access-discarded"}
 
 
@@ -130,8 +131,10 @@ class AccessTables:
     def _joined(self, request: Request, channel: Channel, account: str, work: _Work) -> Decision:
         """All effects of a step as one decision. Of several fates the first table's counts."""
         all_effects = [effects for effects, _reasons in work.found]
-        verdict = self._verdict(request, channel, all_effects)
         refusal = all_effects[-1].refusal
+        verdict = self._verdict(request, channel, all_effects)
+        if refusal and verdict not in _REFUSALS:
+            work.notes.append(Reason("no-backscatter", {"verdict": verdict.value}))
         slowest = max(all_effects, key=lambda effects: effects.delay_s)
         fated = next((effects for effects in all_effects if effects.fate is not Verdict.ACCEPT), None)
         senders = [effects.sender for effects in all_effects if effects.sender is not None]
@@ -174,20 +177,20 @@ class AccessTables:
 
 def _reasons(effects: Effects, table: str, entry: str, probe: str) -> Iterator[Reason]:
     """One for each effect; the refusal last, as it is what a sender is told where the site has no words."""
-    at = {"table": table, "entry": entry}
+    at: dict[str, str | int | float] = {"table": table, "entry": entry}
     for flag in effects.void:
-        yield Reason("access-void", {**at, "flag": flag})
+        yield Reason("access-void", at | {"flag": flag})
     if effects.told:
-        yield Reason("access-told", {**at, "text": effects.told})
+        yield Reason("access-told", at | {"text": effects.told})
     if effects.delay_s:
-        yield Reason("access-delayed", {**at, "seconds": round(effects.delay_s, 2)})
+        yield Reason("access-delayed", at | {"seconds": round(effects.delay_s, 2)})
     if effects.header:
-        yield Reason("access-header", {**at, "header": ": ".join(effects.header)})
+        yield Reason("access-header", at | {"header": ": ".join(effects.header)})
     if effects.sender is not None:
-        yield Reason("access-sender", {**at, "sender": effects.sender})
+        yield Reason("access-sender", at | {"sender": effects.sender})
     for name, value in effects.fields.items():
-        yield Reason("access-field", {**at, "field": name, "value": value})
+        yield Reason("access-field", at | {"field": name, "value": value})
     if effects.fate in _FATE_REASONS:
-        yield Reason(_FATE_REASONS[effects.fate], {**at, "probe": probe})
+        yield Reason(_FATE_REASONS[effects.fate], at | {"probe": probe})
     if effects.refusal:
-        yield Reason("access-refused", {**at, "probe": probe})
+        yield Reason("access-refused", at | {"probe": probe})

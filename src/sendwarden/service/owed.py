@@ -1,9 +1,9 @@
 """Access tables by the policy protocol: which steps of a session were not asked about yet.
 
-With Postfix's smtpd_delay_reject = yes, the default, a policy server hears of a client, a sender and a recipient only
-at RCPT, and of the first two once for each recipient. So at RCPT the steps before it are asked too, and what was
-asked already is remembered. Postfix sends all requests about one message over one connection, with one ``instance``.
-A client without one (Exim) is asked about the step that it names, and about nothing else.
+With Postfix's smtpd_delay_reject = yes, the default, a policy server hears of a client, a sender and a
+recipient only at RCPT, and of the first two once for each recipient. So at RCPT the steps before it are asked
+too, and what was asked already is remembered. Postfix sends all requests about one message over one
+connection, with one ``instance``. A client without one (Exim) is asked about the step that it names alone.
 
 A policy reply is one action. What it cannot say is told as a warning, and the mail passes: a discard for one
 recipient, which Postfix would do to all of them, a new sender, a header field in place of another.
@@ -44,7 +44,7 @@ class OwedSteps:
     def answer(
         self, request: Request, stages: frozenset[Stage], ask: Callable[[Request], Decision]
     ) -> Answer | None:
-        """Ask about this step and those before it, as far as there are tables; None: there is nothing to say."""
+        """Ask about this step and those before it, as far as there are tables; None: nothing to say."""
         if request.stage not in _ORDER:
             return None
         found: list[Answer] = []
@@ -65,21 +65,12 @@ class OwedSteps:
         known = self._asked.get(request.stage)
         if key and known and known[0] == key:
             said = known[1]
-            refused = said.verdict in _REFUSALS and not said.watched
-            return Answer(request, said if refused else replace(said, **_NOTHING_NEW), again=True)
+            if said.in_effect not in _REFUSALS:  # what else it said is done for the whole message
+                said = Decision(Verdict.ACCEPT, said.channel, said.account)
+            return Answer(request, said, again=True)
         decision = ask(request)
         self._asked[request.stage] = key, decision
         return Answer(request, decision)
-
-
-# What is done once for a message: it is not said again for the next recipient.
-_NOTHING_NEW: dict[str, object] = {
-    "verdict": Verdict.ACCEPT,
-    "headers": (),
-    "fields": (),
-    "new_sender": None,
-    "delay_s": 0.0,
-}
 
 
 def _slowest(decision: Decision, found: list[Answer]) -> Decision:

@@ -17,8 +17,8 @@ from sendwarden.core.mailbox import parse_mailboxes
 
 from .tables import AccessRules
 
-# Letters of one field. Up to five are a client's own words, and a probe of more than PROBE_LETTERS would match
-# nothing: whoever wrote it would not be counted.
+# Letters of one field. Up to five are a client's own words, and a probe of more than PROBE_LETTERS would
+# match nothing: whoever wrote it would not be counted.
 FIELD_LETTERS = 500
 
 # Where a fact of the connection stands: a policy attribute or a milter macro, the first that says something.

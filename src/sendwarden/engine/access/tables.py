@@ -49,7 +49,8 @@ class AccessRules:
 
     def adds(self, option: int, table: str) -> bool:
         """Does an option's field stand in this table's probes?"""
-        return bool(option & (ALL_RECIPIENT_TABLES | RECIPIENT_TABLE_BITS.get(table, 0)))
+        bit = RECIPIENT_TABLE_BITS.get(table)
+        return bit is not None and bool(option & (ALL_RECIPIENT_TABLES | bit))
 
 
 def present(exists: Callable[[str], bool]) -> dict[Stage, tuple[str, ...]]:
