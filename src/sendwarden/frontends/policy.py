@@ -12,7 +12,7 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
-from sendwarden.service.owed import OwedSteps, out_of_reach
+from sendwarden.service.owed import OwedSteps
 from sendwarden.service.ports import EventLog
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.policy import DUNNO, Action, PolicyDecoder, encode_code, encode_reply
@@ -62,8 +62,6 @@ def to_reply(decision: Decision) -> bytes:
             return encode_code(decision.smtp_code, f"{decision.enhanced or '4.7.1'} {text}")
         case Verdict.HOLD:
             return encode_reply(Action.HOLD, text)
-        case Verdict.DISCARD if not decision.whole:
-            return DUNNO  # Postfix would discard it for all recipients
         case Verdict.DISCARD:
             return encode_reply(Action.DISCARD, text)
 
@@ -119,8 +117,8 @@ class PolicyConnection(Connection):
             self.answer_soon(first, DUNNO)
             return
         decision = answer.decision
-        if lost := out_of_reach(decision):
-            self._log.warning("access-by-policy", f"{self.listener}: {lost}")
+        if answer.lost:
+            self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
         kept = decision.plain or answer.again
         ending = None if kept else self._conclusions.conclude(answer.request, decision)
         delay_s = 0.0 if decision.watched else decision.delay_s

@@ -21,18 +21,22 @@ PRECEDENCE: tuple[Callable[[Decision], bool], ...] = (
     lambda decision: decision.in_effect in _REFUSALS,
     lambda decision: decision.verdict in _REFUSALS,
     lambda decision: decision.verdict is Verdict.HOLD,
-    lambda decision: decision.verdict is Verdict.DISCARD and decision.whole,
-    lambda decision: bool(decision.headers),
+    lambda decision: decision.verdict is Verdict.DISCARD,
+    lambda decision: decision.changes,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to say. ``again``: it was said and kept before, for another recipient."""
+    """What to say. ``again``: it was said and kept before, for another recipient.
+
+    ``lost``: what the tables ask for and a policy reply cannot say.
+    """
 
     request: Request
     decision: Decision
     again: bool = False
+    lost: str = ""
 
 
 @dataclass(slots=True)
@@ -50,27 +54,37 @@ class OwedSteps:
         found: list[Answer] = []
         for stage in _ORDER[: _ORDER.index(request.stage) + 1]:
             if stage in stages and (stage is request.stage or _key(stage, request)):
-                found.append(self._step(_at(stage, request), ask))
+                key = _mail_key(request) if request.stage is Stage.MAIL is stage else _key(stage, request)
+                found.append(self._step(_at(stage, request), key, ask))
                 if found[-1].decision.in_effect in _REFUSALS:
                     break
+        lost = ", ".join(dict.fromkeys(one.lost for one in found if one.lost))
         for wanted in PRECEDENCE:
             for one in found:
                 if wanted(one.decision):
-                    return replace(one, decision=_slowest(one.decision, found))
-        slow = next((one for one in found if one.decision.delay_s), None)
-        return slow if slow and not slow.again else None
+                    return replace(one, decision=_slowest(one.decision, found), lost=lost)
+        slow = next((one for one in found if one.decision.delay_s or one.lost), None)
+        return replace(slow, lost=lost) if slow else None
 
-    def _step(self, request: Request, ask: Callable[[Request], Decision]) -> Answer:
-        key = _key(request.stage, request)
+    def _step(self, request: Request, key: object, ask: Callable[[Request], Decision]) -> Answer:
         known = self._asked.get(request.stage)
-        if key and known and known[0] == key:
+        if (
+            key
+            and known
+            and (known[0] == key or known[0] == _mail_key(request))
+            and key != _mail_key(request)
+        ):
             said = known[1]
+            self._asked[request.stage] = key, said
             if said.in_effect not in _REFUSALS:  # what else it said is done for the whole message
                 said = Decision(Verdict.ACCEPT, said.channel, said.account)
             return Answer(request, said, again=True)
         decision = ask(request)
+        lost = out_of_reach(decision)
+        if decision.verdict is Verdict.DISCARD and not decision.whole:
+            decision = replace(decision, verdict=Verdict.ACCEPT, reference="")
         self._asked[request.stage] = key, decision
-        return Answer(request, decision)
+        return Answer(request, decision, lost=lost)
 
 
 def _slowest(decision: Decision, found: list[Answer]) -> Decision:
@@ -92,6 +106,14 @@ def _key(stage: Stage, request: Request) -> object:
     if not instance:
         return None
     return (instance, request.recipients) if stage is Stage.RCPT else (instance,)
+
+
+def _mail_key(request: Request) -> object:
+    """What a request at MAIL is remembered by until its first recipient names the message.
+
+    Postfix makes a message's instance behind MAIL: there it still has that of the message before.
+    """
+    return ("mail", request.client_address, request.macros.get("client_port", ""), request.sender)
 
 
 def out_of_reach(decision: Decision) -> str:
