@@ -1,4 +1,4 @@
-"""Access tables at a real Postfix, by milter and by policy: the shipped trust ladder, and each kind of effect."""
+"""Access tables at a real Postfix, by milter and by policy: the trust ladder, and each kind of effect."""
 
 from collections.abc import Iterator
 from types import TracebackType

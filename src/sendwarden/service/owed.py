@@ -67,19 +67,21 @@ class OwedSteps:
         return replace(slow, lost=lost) if slow else None
 
     def _step(self, request: Request, key: object, ask: Callable[[Request], Decision]) -> Answer:
-        known = self._asked.get(request.stage)
-        if (
-            key
-            and known
-            and (known[0] == key or known[0] == _mail_key(request))
-            and key != _mail_key(request)
-        ):
-            said = known[1]
-            self._asked[request.stage] = key, said
-            if said.in_effect not in _REFUSALS:  # what else it said is done for the whole message
-                said = Decision(Verdict.ACCEPT, said.channel, said.account)
-            return Answer(request, said, again=True)
-        decision = ask(request)
+        said = self._said(request, key)
+        if said is None:
+            return self._fresh(request, key, ask(request))
+        self._asked[request.stage] = key, said
+        if said.in_effect not in _REFUSALS:  # what else it said is done for the whole message
+            said = Decision(Verdict.ACCEPT, said.channel, said.account)
+        return Answer(request, said, again=True)
+
+    def _said(self, request: Request, key: object) -> Decision | None:
+        """What was said about the same thing before."""
+        before, said = self._asked.get(request.stage, (None, None))
+        at_mail = _mail_key(request)
+        return said if key and key != at_mail and before in (key, at_mail) else None
+
+    def _fresh(self, request: Request, key: object, decision: Decision) -> Answer:
         lost = out_of_reach(decision)
         if decision.verdict is Verdict.DISCARD and not decision.whole:
             decision = replace(decision, verdict=Verdict.ACCEPT, reference="")
