@@ -185,8 +185,10 @@ def send(site: Site, sender: str, *recipients: str, address: str = "192.0.2.20")
     return site.client(address).send(sender, recipients or ("v@victim.example",), message())
 
 
-def test_a_refused_connection_gets_nothing_through(site: Site) -> None:
+def test_a_refused_connection_gets_nothing_through(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     refused = send(site, "eve@example.org", address="192.0.2.66")
+    with capsys.disabled():
+        print(f"\nPORT_ACCESS refuses, the client hears: {refused.code} {refused.text}")
 
     assert refused.code >= 500 and ("Not from here" in refused.text or by_milter(site))
 

@@ -8,7 +8,6 @@ import pytest
 
 from sendwarden.frontends.milter import ACCESS_ACTIONS, ACTIONS, unwanted_steps
 from sendwarden.wire.milter.commands import (
-    Abort,
     Command,
     Connect,
     EndOfMessage,
