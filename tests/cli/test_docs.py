@@ -10,7 +10,7 @@ import pytest
 from sendwarden.cli.help import default_of, settings_of, tables
 from sendwarden.cli.main import COMMANDS
 from sendwarden.config.codes import CODES
-from sendwarden.config.schema import SHIPPED_CHANNELS, Settings
+from sendwarden.config.schema import MUST_BE_SET, SHIPPED_CHANNELS, Settings
 from tests.config.folder import load_folder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -58,8 +58,9 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "metermaid.options": "",
     }
     for name, field in settings_of(TABLES[table]):
-        head = {"settings": "", "channel": "[[channel]]\n"}.get(table, f"[{table}]\n")
-        named = 'name = "a"\n' if table == "channel" and name != "name" else ""
+        head = f"[[{table}]]\n" if table in MUST_BE_SET else f"[{table}]\n" * (table != "settings")
+        needed = MUST_BE_SET.get(table, {})
+        named = "".join(f"{must} = {right or 'bulk'!r}\n" for must, right in needed.items() if must != name)
 
         loaded = load_folder(tmp_path, f"{head}{named}{name} = {(field.examples or [''])[0]}\n", files)
 

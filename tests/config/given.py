@@ -37,6 +37,16 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW108": (settings('[[channel]]\nname = "a"\nlistener = "x:1"'), '"x:1"'),
     "SW109": (settings('[[channel]]\nname = "a"\nnetworks = ["webmail"]'), '["webmail"]'),
     "SW110": (settings('[site]\nrelays = ["10.0.0.1/8"]'), '"10.0.0.1/8"'),
+    "SW111": (settings('[[channel]]\nname = "a"\nlogin = true\nlimits = "webmal"'), '"webmal"'),
+    "SW112": (settings('[[override]]\nlimits = "bulk"\nreason = "x"'), "override"),
+    "SW113": (
+        settings('[[override]]\naccounts = ["a"]\nlimits = "bulk"\nreason = "x"\nchannels = ["webmal"]'),
+        '"webmal"',
+    ),
+    "SW140": (
+        settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
+        '["50/1h", "50/24h"]',
+    ),
     "SW121": (settings('[mapping]\nfile = "nowhere"'), '"nowhere"'),
     "SW122": (settings('[listen]\nmilter = "0.0.0.0:10032"'), '"0.0.0.0:10032"'),
     "SW123": (settings('[listen]\nmilter = "127.0.0.1:10031"'), '"127.0.0.1:10031"'),
@@ -108,6 +118,7 @@ LIVE = ("SW402", "SW501")
 WARNINGS = frozenset(
     {
         "SW109",
+        "SW140",
         "SW130",
         "SW131",
         "SW204",

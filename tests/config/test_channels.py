@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sendwarden.config.load import Loaded
 from sendwarden.core.decision import Request, Stage, Verdict
-from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of, in_networks
+from sendwarden.core.networks import in_networks
+from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from tests.config.folder import load_folder
 
 SITE = """

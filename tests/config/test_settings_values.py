@@ -1,5 +1,6 @@
 """config.schema, values and translate: what a setting may be, and our own words for everything else."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 
 from sendwarden.config.load import load
 from sendwarden.config.positions import read_toml
-from sendwarden.config.schema import Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
 from sendwarden.config.translate import LAST_RESORT
 from sendwarden.core.place import Problem
 from tests.config.folder import marked, write
@@ -40,9 +41,22 @@ each_setting = pytest.mark.parametrize("setting", SETTINGS, ids=[".".join(filter
 def lines_for(setting: Setting, written: str) -> list[str]:
     """A file that sets this alone, in its last line."""
     table, name = setting
-    head = {"": [], "channel": ["[[channel]]"]}.get(table, [f"[{table}]"])
-    named = ['name = "a channel"'] if table == "channel" and name != "name" else []
-    return [*head, *named, f"{name} = {written}"]
+    needed = [line for must, line in needed_by(table).items() if must != name]
+    return [*head_of(table), *needed, f"{name} = {written}"]
+
+
+def needed_by(table: str) -> dict[str, str]:
+    """What a table must say, as lines that are right."""
+    return {
+        must: f"{must} = {json.dumps(right or 'a thing')}"
+        for must, right in MUST_BE_SET.get(table, {}).items()
+    }
+
+
+def head_of(table: str) -> list[str]:
+    if not table:
+        return []
+    return [f"[[{table}]]" if table in MUST_BE_SET else f"[{table}]"]
 
 
 def problems_of(folder: Path, lines: list[str]) -> list[Problem]:
@@ -119,7 +133,8 @@ def test_every_wrong_value_is_told_in_our_words_under_the_value_with_what_to_wri
         found = problems_of(tmp_path, lines)
         wrong += bool(found)
         for problem in found:
-            assert_well_told(problem, len(lines), len(f"{setting[1]} = ") + 1)
+            if problem.code != "SW112":  # is about the table as a whole: nobody is named in it
+                assert_well_told(problem, len(lines), len(f"{setting[1]} = ") + 1)
 
     assert wrong > len(VALUES) / 4
 
@@ -137,8 +152,9 @@ def test_any_table_in_place_of_a_value_is_told_in_our_words(
     table, name = setting
     above = f"{table}.{name}" if table else name
     header = f"[[{above}]]" if len(text) % 2 else f"[{above}]"
+    first = [f"[[{table}]]"] if table in MUST_BE_SET else []
 
-    found = problems_of(folder, ["[[channel]]"] * (table == "channel") + [header, *text.split("\n")])
+    found = problems_of(folder, [*first, header, *text.split("\n")])
 
     for problem in found:
         said = f"{problem.sentence} {problem.remedy}"
@@ -252,10 +268,10 @@ NAMES: list[tuple[str, str, str, str]] = [
     ("mod = 1", "mod", '"mod" is not a setting', 'did you mean "mode"?'),
     ("[sit]", "sit", '"sit" is not a setting', 'did you mean "site"?'),
     ('[site]\nmode = "watch"', "mode", "is not a setting of [site]", "it belongs at the top of the file"),
-    ("[accounts]\ndomains = []", "domains", "is not a setting of [accounts]", "it belongs under [site]."),
+    ("[accounts]\nrelays = []", "relays", "is not a setting of [accounts]", "it belongs under [site]."),
     ('sourcefilter = "x"', "sourcefilter", '"sourcefilter" is not a setting', "it belongs in a [[channel]]."),
     ("[site.accounts]", "site.accounts", "is not a setting of [site]", "[accounts] is a table of its own."),
-    ("[site]\nchannel = []", "channel", "is not a setting of [site]", "A channel begins with [[channel]]."),
+    ("[site]\nchannel = []", "channel", "is not a setting of [site]", "One begins with [[channel]]."),
     ("[listen]\nfile = 1", "file", "is not a setting of [listen]", "sendwarden help listen"),
     (
         '[[channel]]\nname = "a"\ntrustd = true',
@@ -320,10 +336,11 @@ def test_many_wrong_settings_are_all_told_as_each_alone_is(
     tables: dict[str, list[str]] = {"": []}
     for (table, name), written in chosen:
         tables.setdefault(table, []).append(f"{name} = {written}")
-    if "channel" in tables and not any(line.startswith("name = ") for line in tables["channel"]):
-        tables["channel"].append('name = "a channel"')
-    heads = {"": [], "channel": ["[[channel]]"]}
-    together = [line for table in tables for line in (*heads.get(table, [f"[{table}]"]), *tables[table])]
+    for table in MUST_BE_SET.keys() & tables.keys():
+        for must, line in needed_by(table).items():
+            if not any(own.startswith(f"{must} = ") for own in tables[table]):
+                tables[table].append(line)
+    together = [line for table in tables for line in (*head_of(table), *tables[table])]
 
     assert told(together) == sorted(alone)
 

@@ -35,6 +35,7 @@ class Content:
     sequences: dict[str, int]
     facts: dict[str, str]
     notices: list[str]
+    exceptions: list[object]
 
 
 def facts(state: SqlState) -> dict[str, str]:
@@ -44,7 +45,8 @@ def facts(state: SqlState) -> dict[str, str]:
 def content(state: SqlState) -> tuple[Content, int]:
     parts, damaged = stored(state)
     notices = [str(notice["id"]) for notice in state.notices()]
-    return Content(parts, state.sequences(), facts(state), notices), damaged
+    exceptions = [record["number"] for record in state.exceptions()]
+    return Content(parts, state.sequences(), facts(state), notices, exceptions), damaged
 
 
 def a_batch(number: int) -> Batch:
@@ -57,6 +59,7 @@ def a_batch(number: int) -> Batch:
     decisions = [{"reference": f"SW-{number:06}", "at": number, "account": "eve", "number": number}]
     made = Batch(changes, meta={"next_reference": str(number * 4096)})
     made.decisions += decisions
+    made.exceptions = {f"state\nuser{number}\n": {"number": number}}
     made.notices.append({"id": f"SW-{number:06}", "at": number})
     return made
 

@@ -12,7 +12,7 @@ from sendwarden.cli.exits import GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.settings import shown
 from sendwarden.config.codes import CODES
-from sendwarden.config.schema import Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
 from sendwarden.core.place import did_you_mean
 
 
@@ -71,9 +71,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - a ty
 
 
 def _show_table(topic: str, model: type[BaseModel], output: Output) -> None:
-    heading = {"settings": "at the top of the file", "channel": "in a [[channel]]"}.get(
-        topic, f"under [{topic}]"
-    )
+    heading = f"in a [[{topic}]]" if topic in MUST_BE_SET else f"under [{topic}]"
+    heading = "at the top of the file" if topic == "settings" else heading
     output.line(f"Settings {heading}. {(model.__doc__ or '').splitlines()[0]}")
     for name, field in settings_of(model):
         text, example = field.description or "", f"{name} = {(field.examples or [''])[0]}"

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel
 
@@ -11,8 +11,15 @@ from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.config.load import Loaded
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings
+from sendwarden.config.schema import (
+    MUST_BE_SET,
+    SHIPPED_CHANNELS,
+    SHIPPED_LIMITS,
+    ChannelSettings,
+    LimitSettings,
+)
 from sendwarden.core.place import Place
+from sendwarden.core.units import Rate
 
 # A setting's name, its value as the file would say it, and where it comes from.
 Row = tuple[str, str, str]
@@ -45,29 +52,40 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _rows(loaded: Loaded) -> Iterator[Row]:
     yield from _table(loaded, loaded.settings, (), "")
-    shipped = {str(values["name"]): values for values in SHIPPED_CHANNELS}
-    for number, channel in enumerate(loaded.settings.channel):
-        yield from _channel(loaded, number, channel, shipped.pop(channel.name, {}))
-    for name, values in shipped.items():
-        yield from (
-            (f"channel.{name}.{setting}", shown(value), DEFAULT)
-            for setting, value in values.items()
-            if setting != "name"
-        )
+    yield from _named(loaded, "limits", loaded.settings.limits, SHIPPED_LIMITS)
+    for number, override in enumerate(loaded.settings.override):
+        yield from _one(loaded, ("override", number), f"override.{number + 1}", override, {})
+    yield from _named(loaded, "channel", loaded.settings.channel, SHIPPED_CHANNELS)
     for table in loaded.site.meters.values():
         for option, place in table.places.items():
             yield f"metermaid.table.{table.name}.{option}", shown(getattr(table, option)), _place(place)
 
 
-def _channel(
-    loaded: Loaded, number: int, channel: ChannelSettings, shipped: Mapping[str, object]
+def _named(
+    loaded: Loaded,
+    table: str,
+    own: Sequence[ChannelSettings | LimitSettings],
+    shipped: Iterable[Mapping[str, object]],
 ) -> Iterator[Row]:
-    for name in ChannelSettings.model_fields:
-        if name in channel.model_fields_set:
-            origin = _place(loaded.origins.get(("channel", number, name)))
-            yield f"channel.{channel.name}.{name}", shown(getattr(channel, name)), origin
-        elif name in shipped:
-            yield f"channel.{channel.name}.{name}", shown(shipped[name]), DEFAULT
+    """Tables that have names: those of the settings, then those that are shipped and not changed."""
+    left = {str(values["name"]): values for values in shipped}
+    for number, one in enumerate(own):
+        yield from _one(loaded, (table, number), f"{table}.{one.name}", one, left.pop(one.name, {}))
+    for name, values in left.items():
+        for setting, value in values.items():
+            if setting != "name":
+                yield f"{table}.{name}.{setting}", shown(value), DEFAULT
+
+
+def _one(
+    loaded: Loaded, path: Path, name: str, model: BaseModel, shipped: Mapping[str, object]
+) -> Iterator[Row]:
+    for setting in type(model).model_fields:
+        if setting in model.model_fields_set:
+            origin = _place(loaded.origins.get((*path, setting)))
+            yield f"{name}.{setting}", shown(getattr(model, setting)), origin
+        elif setting in shipped:
+            yield f"{name}.{setting}", shown(shipped[setting]), DEFAULT
 
 
 def _table(loaded: Loaded, model: BaseModel, path: Path, prefix: str) -> Iterator[Row]:
@@ -75,7 +93,7 @@ def _table(loaded: Loaded, model: BaseModel, path: Path, prefix: str) -> Iterato
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _table(loaded, value, (*path, name), f"{prefix}{name}.")
-        elif name != "channel":
+        elif name not in MUST_BE_SET:
             yield f"{prefix}{name}", shown(value), _place(loaded.origins.get((*path, name)))
 
 
@@ -87,6 +105,8 @@ def shown(value: object) -> str:
     """A value as the file would say it."""
     if value is None:
         return "left out"
+    if isinstance(value, list):
+        value = [str(one) if isinstance(one, Rate) else one for one in value]
     if isinstance(value, frozenset):
         value = ",".join(sorted(map(str, value)))
     return json.dumps(value, default=str, ensure_ascii=False)

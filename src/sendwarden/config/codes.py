@@ -26,6 +26,9 @@ CODES: Mapping[str, str] = {
         "A network is written with an address inside it. It could mean the network or the one machine, "
         "and nobody should have to guess."
     ),
+    "SW111": "A channel or an override names a row of limits that does not exist.",
+    "SW112": "An override says for no account, domain or host that it holds.",
+    "SW113": "An override names a channel that does not exist.",
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They listen on this "
@@ -36,6 +39,10 @@ CODES: Mapping[str, str] = {
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."
+    ),
+    "SW140": (
+        "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
+        "effect."
     ),
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
+from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
 from sendwarden.config.values import recipients_meant, shown
+from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
-from sendwarden.engine.channel import Channel, Networks
+from sendwarden.engine.channel import Channel
 from sendwarden.engine.mapping.callouts import IMAGES, base_name
 from sendwarden.engine.mapping.parse import CallSite, MappingFile
 from sendwarden.engine.mapping.template import Text
@@ -25,6 +27,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_meter_tables(site, found),
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
+        *check_limits(site, settings, place_of),
     ]
 
 

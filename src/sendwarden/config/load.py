@@ -8,20 +8,21 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
+from sendwarden.config.limits import LimitRows, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
 from sendwarden.config.values import recipients_meant
 from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules
+from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place, Problem, has_errors, in_order
-from sendwarden.engine.channel import Channel, DestinationFilter, Mode, Networks
+from sendwarden.engine.channel import Channel, DestinationFilter, Mode
 from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_problems
 from sendwarden.engine.mapping.run import Mappings
@@ -57,7 +58,7 @@ class Loaded:
     @property
     def allowed(self) -> Networks:
         """Who may connect to our sockets besides this machine."""
-        return _networks(self.settings.listen.allow)
+        return networks(self.settings.listen.allow)
 
     @property
     def usable(self) -> bool:
@@ -75,16 +76,22 @@ def load(settings_file: Path | None) -> Loaded:
     if has_errors(reading.problems):
         reading.unread.add("TOML")
     meters = _meters(reading, settings)
+    limits = LimitRows(settings)
     found = _mappings(reading, settings)
     mappings = Mappings(found.tables)
     scripts = _Scripts(reading, mappings, paranoia=settings.mapping.paranoia)
-    channels = _channels(reading, settings, scripts)
+    channels = _channels(reading, settings, scripts, limits)
+    identity = _identity(settings)
     site = Site(
         channels=channels,
-        identity=_identity(settings),
+        identity=identity,
+        rows=limits.rows,
+        overrides=overrides(settings, identity, limits, reading.place),
+        help=settings.site.help,
+        most_accounts=settings.counting.accounts,
         domains=tuple(settings.site.domains),
-        internal=_networks(settings.site.internal),
-        relays=_networks(settings.site.relays),
+        internal=networks(settings.site.internal),
+        relays=networks(settings.site.relays),
         mappings=mappings,
         meters=meters,
         external_logins=settings.accounts.external_logins,
@@ -189,7 +196,9 @@ class _Scripts:
 # --- channels
 
 
-def _channels(reading: Reading, settings: Settings, scripts: _Scripts) -> tuple[Channel, ...]:
+def _channels(
+    reading: Reading, settings: Settings, scripts: _Scripts, limits: LimitRows
+) -> tuple[Channel, ...]:
     shipped = {str(values["name"]): ChannelSettings.model_validate(values) for values in SHIPPED_CHANNELS}
     first: list[Channel] = []
     seen: dict[str, int] = {}
@@ -205,10 +214,13 @@ def _channels(reading: Reading, settings: Settings, scripts: _Scripts) -> tuple[
         base = shipped.get(own.name)
         if base:
             both = base.model_copy(update=own.model_dump(exclude_unset=True))
-            changed[own.name] = _channel(settings, both, path, scripts)
+            changed[own.name] = replace(_channel(settings, both, path, scripts), **limits.of(both))
         else:
-            first.append(_channel(settings, own, path, scripts))
-    rest = [changed.get(name) or _channel(settings, own, (), scripts) for name, own in shipped.items()]
+            first.append(replace(_channel(settings, own, path, scripts), **limits.of(own)))
+    rest = [
+        changed.get(name) or replace(_channel(settings, own, (), scripts), **limits.of(own))
+        for name, own in shipped.items()
+    ]
     return (*first, *rest)
 
 
@@ -244,11 +256,7 @@ def _channel_networks(settings: Settings, own: ChannelSettings) -> Networks | No
     found: list[object] = []
     for network in own.networks:
         found += named[network] if isinstance(network, str) else [network]
-    return _networks(found)
-
-
-def _networks(values: list[object]) -> Networks:
-    return tuple(value for value in values if isinstance(value, IPv4Network | IPv6Network))
+    return networks(found)
 
 
 def _identity(settings: Settings) -> IdentityRules:

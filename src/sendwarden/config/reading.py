@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.positions import TomlFile, read_toml
-from sendwarden.config.schema import Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
 from sendwarden.config.translate import path_of, to_problem
 from sendwarden.core.place import Place, Problem, Severity
 
@@ -118,29 +118,30 @@ def _take_out(values: Any, path: KeyPath) -> None:  # noqa: ANN401 - TOML values
 def _merged(reading: Reading) -> Settings:
     """All files as one."""
     values: dict[str, Any] = {}
-    channels: list[dict[str, Any]] = []
+    lists: dict[str, list[dict[str, Any]]] = {name: [] for name in MUST_BE_SET}
     for file in reading.files:
-        numbers = _own_channels(file, channels)
+        numbers = {name: _own_tables(file, name, tables) for name, tables in lists.items()}
         _merge(reading, file, values, file.values, ())
         _note_origins(reading, file, numbers)
     values = _cleaned(values)
-    if channels:
-        values["channel"] = channels
+    values.update({name: tables for name, tables in lists.items() if tables})
     try:
         return Settings.model_validate(values)
     except ValidationError:  # everything that was wrong is noted already; nothing of it will be used
         return Settings()
 
 
-def _own_channels(file: TomlFile, channels: list[dict[str, Any]]) -> dict[int, int]:
-    """Move a file's channels behind those of the files before it. Their numbers here, and there."""
-    own = file.values.pop("channel", [])
+def _own_tables(file: TomlFile, name: str, tables: list[dict[str, Any]]) -> dict[int, int]:
+    """Move a file's ``[[name]]`` behind those of the files before it. Their numbers here, and there."""
+    own = file.values.pop(name, [])
     numbers = {}
-    for number, channel in enumerate(own if isinstance(own, list) else []):
-        if isinstance(channel, dict):
-            numbers[number] = len(channels)
-            # One whose name is missing or wrong is told already; what else it sets is checked all the same.
-            channels.append({"name": f"number {len(channels) + 1}", **_cleaned(channel)})
+    for number, table in enumerate(own if isinstance(own, list) else []):
+        if isinstance(table, dict):
+            numbers[number] = len(tables)
+            # What must be set and is missing or wrong is told already; all else is checked all the same.
+            number_here = f"number {len(tables) + 1}"
+            unnamed = {field: instead or number_here for field, instead in MUST_BE_SET[name].items()}
+            tables.append({**unnamed, **_cleaned(table)})
     return numbers
 
 
@@ -166,13 +167,13 @@ def _merge(
         into[name] = value
 
 
-def _note_origins(reading: Reading, file: TomlFile, channels: Mapping[int, int]) -> None:
+def _note_origins(reading: Reading, file: TomlFile, numbers: Mapping[str, Mapping[int, int]]) -> None:
     for path, place in [*file.keys.items(), *file.places.items()]:
         if any(path[: number + 1] in file.left_out for number in range(len(path))):
             continue
         match path:
-            case ("channel", int(number), *_):
-                if number in channels:
-                    reading.origins[("channel", channels[number], *path[2:])] = place
+            case (str(name), int(number), *_) if name in numbers:
+                if number in numbers[name]:
+                    reading.origins[(name, numbers[name][number], *path[2:])] = place
             case _:
                 reading.origins[path] = place

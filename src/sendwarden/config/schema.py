@@ -5,9 +5,9 @@ checked in `crosscheck`. Examples are written as in the file: `help`, error mess
 them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sendwarden.config import values
 from sendwarden.engine.access.tables import ALL_BITS
@@ -26,6 +26,10 @@ DurationS = Annotated[int, BeforeValidator(values.duration)]
 Listen = Annotated[str, BeforeValidator(values.listen)]
 ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
 SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
+Rates = Annotated[list[object], BeforeValidator(values.rates)]
+OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
+End = Annotated[float, BeforeValidator(values.end_of)]
+WebAddress = Annotated[str, BeforeValidator(values.web_address)]
 ModeName = Literal["watch", "enforce"]
 
 
@@ -62,6 +66,11 @@ class SiteSettings(_Table):
         description="Internal hosts that pass on mail of others: never refused, so that nobody gets "
         "backscatter.",
         examples=['["10.1.2.3"]'],
+    )
+    help: WebAddress = Field(
+        default="",
+        description="A page that a refusal names, for whoever is refused.",
+        examples=['"https://help.example.org/limits"'],
     )
 
 
@@ -247,6 +256,18 @@ class ChannelSettings(_Table):
         'the account; left out, "sender".',
         examples=['"account"'],
     )
+    limits: SomeText | None = Field(
+        default=None,
+        description='The row of limits that holds for each of its accounts, or "unlimited"; left out, the '
+        "one that fits the channel's conditions.",
+        examples=['"webmail"'],
+    )
+    over_limit: OverLimitText | None = Field(
+        default=None,
+        description='What happens over a limit: defer, refuse, hold, discard, slow, or "filter TRANSPORT:"; '
+        'left out, "defer".',
+        examples=['"filter slow:"'],
+    )
     count: Literal["recipient", "message"] | None = Field(
         default=None,
         description="A filter that looks at the recipient runs once for each, or once for the message; "
@@ -257,6 +278,68 @@ class ChannelSettings(_Table):
         default=None,
         description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
         examples=['"tcp_submit"'],
+    )
+
+
+class LimitSettings(_Table):
+    """One row of limits: at most so many of each in a window, for each account."""
+
+    name: SomeText = Field(
+        description="What channels and overrides call it; one of a shipped name changes what it sets.",
+        examples=['"webmail"'],
+    )
+    messages: Rates = Field(default=[], description="Messages.", examples=['["30/1h", "200/24h"]'])
+    recipients: Rates = Field(
+        default=[],
+        description="Recipients: each of a message counts.",
+        examples=['["30/10m", "100/1h", "400/24h"]'],
+    )
+    internal: Rates = Field(default=[], description="Recipients of our own domains.", examples=['"1000/1h"'])
+    external: Rates = Field(
+        default=[], description="Recipients of other domains.", examples=['["50/1h", "300/24h"]']
+    )
+    bytes: Rates = Field(default=[], description="Bytes of whole messages.", examples=['"500 MiB/24h"'])
+    per_message: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="Most recipients of one message.", examples=["50"]
+    )
+
+
+class OverrideSettings(_Table):
+    """Other limits for some accounts, with an end and a reason."""
+
+    accounts: list[SomeText] = Field(
+        default=[], description="Accounts, as somebody writes them.", examples=['["newsletter"]']
+    )
+    domains: list[Domain] = Field(
+        default=[], description="Domains of accounts.", examples=['["lists.example.org"]']
+    )
+    networks: list[Network] = Field(
+        default=[],
+        description="Hosts that send without a login.",
+        examples=['["10.1.2.0/24"]'],
+    )
+    channels: list[SomeText] = Field(
+        default=[], description="Only on these channels; empty: on all.", examples=['["webmail"]']
+    )
+    limits: SomeText = Field(
+        description='The row of limits that counts instead, as far as it says something; or "unlimited".',
+        examples=['"bulk"'],
+    )
+    until: End | None = Field(default=None, description="The last day, or a moment.", examples=["2026-12-31"])
+    reason: SomeText = Field(description="Why, for whoever asks later.", examples=['"weekly newsletter"'])
+
+    @model_validator(mode="after")
+    def _for_somebody(self) -> Self:
+        return values.for_somebody(self, self.accounts, self.domains, self.networks)
+
+
+class CountingSettings(_Table):
+    """How much is remembered."""
+
+    accounts: Annotated[int, Field(ge=100, le=100_000_000)] = Field(
+        default=1_000_000,
+        description="Most accounts that are counted at a time; each takes 300 to 700 bytes.",
+        examples=["50000"],
     )
 
 
@@ -289,6 +372,9 @@ class Settings(_Table):
     access: AccessSettings = AccessSettings()
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
+    counting: CountingSettings = CountingSettings()
+    limits: list[LimitSettings] = Field(default=[], description="Rows of limits by name.")
+    override: list[OverrideSettings] = Field(default=[], description="Exceptions from the limits.")
     channel: list[ChannelSettings] = Field(
         default=[], description="Channels, in the order in which they are tried."
     )
@@ -303,3 +389,23 @@ SHIPPED_CHANNELS: tuple[dict[str, object], ...] = (
     {"name": "submission-noauth-internal", "login": False, "networks": ["internal"]},
     {"name": "local", "local": True, "networks": []},
 )
+
+# Rows of limits that are shipped: the ladder of trust. All windows count.
+SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
+    {"name": "internal", "recipients": ["150/10m", "400/1h", "2000/24h"], "per_message": 200},
+    {"name": "device", "recipients": ["60/10m", "200/1h", "1000/24h"], "per_message": 100},
+    {"name": "external", "recipients": ["40/10m", "150/1h", "800/24h"], "per_message": 100},
+    {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
+    {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
+    {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # Holds besides the channel's own for accounts in this state.
+    {"name": "throttled", "recipients": ["20/1h"]},
+)
+
+# Tables that a file may hold several of, and what each of them must say, with what stands in where that is
+# wrong ("": a name is made up).
+MUST_BE_SET: dict[str, dict[str, object]] = {
+    "limits": {"name": ""},
+    "override": {"limits": "unlimited", "reason": "", "accounts": ["nobody"]},
+    "channel": {"name": ""},
+}

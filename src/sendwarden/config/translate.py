@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from sendwarden.config.positions import Path, TomlFile
-from sendwarden.config.schema import Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
 from sendwarden.config.values import shown
 from sendwarden.core.place import Problem, did_you_mean
 
@@ -157,12 +157,11 @@ def _elsewhere(name: str) -> str:
         if (inner := _model_in(field)) is not None
     }
     if name in tables:
-        return (
-            "A channel begins with [[channel]]." if name == "channel" else f"[{name}] is a table of its own."
-        )
+        return f"One begins with [[{name}]]." if name in MUST_BE_SET else f"[{name}] is a table of its own."
     if name in Settings.model_fields:
         return "it belongs at the top of the file, above the first [table]."
     found = [table for table, inner in tables.items() if name in inner.model_fields]
     if len(found) != 1:
         return ""
-    return "it belongs in a [[channel]]." if found == ["channel"] else f"it belongs under [{found[0]}]."
+    (table,) = found
+    return f"it belongs in a [[{table}]]." if table in MUST_BE_SET else f"it belongs under [{table}]."

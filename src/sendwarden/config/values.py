@@ -6,14 +6,17 @@ handed on, so that pydantic says so and `translate` finds the words.
 """
 
 import re
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, TypeVar
 
 from pydantic_core import PydanticCustomError
 
 from sendwarden.core.ascii import printable
 from sendwarden.core.identity import fold_domain
 from sendwarden.core.place import did_you_mean
-from sendwarden.core.units import parse_duration_s
+from sendwarden.core.units import Rate, parse_duration_s, parse_rate
+from sendwarden.engine.limits.windows import window_of
 
 # Names that stand for networks in a channel's `networks`.
 NAMED_NETWORKS = ("internal", "webmail")
@@ -141,6 +144,84 @@ def duration(value: object) -> int:
     if not seconds:
         raise wrong(f"{shown(value)} is no time at all", remedy)
     return seconds
+
+
+_RATE_REMEDY = 'write "50/1h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
+
+
+def rates(value: object) -> object:
+    """Rates of one counter, at most one for each window; "unlimited" is none."""
+    if value == "unlimited":
+        return []
+    found = [rate(one) for one in (value if isinstance(value, list) else [value])]
+    windows = [one.window_s for one in found]
+    if len(set(windows)) < len(windows):
+        raise wrong("two rates have the same window", "leave one of them out")
+    return found
+
+
+def rate(value: object) -> Rate:
+    """So many in one of the three windows."""
+    try:
+        found = parse_rate(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise wrong(f"{shown(value)} is not a rate", _RATE_REMEDY)
+    try:
+        window_of(found)
+    except ValueError:
+        raise wrong(f"{shown(value)} has a window that is not counted", _RATE_REMEDY) from None
+    if not found.amount:
+        raise wrong(
+            f"{shown(value)} lets nothing through", "write at least 1, or set the state of the account"
+        )
+    return found
+
+
+OVER_LIMIT = ("defer", "refuse", "hold", "discard", "slow")
+_TRANSPORT = re.compile(r"filter ([A-Za-z0-9_-]{1,63}:[^\s]{0,255})")
+
+
+def over_limit(value: object) -> object:
+    """What happens over a limit: a word, or a transport of Postfix's."""
+    if isinstance(value, str) and (value in OVER_LIMIT or _TRANSPORT.fullmatch(value)):
+        return value
+    remedy = f'write one of {", ".join(OVER_LIMIT)}, or "filter slow:" for a transport of master.cf'
+    close = did_you_mean(value, OVER_LIMIT) if isinstance(value, str) else ""
+    raise wrong(f"{shown(value)} is nothing that can be done with mail over a limit", close or remedy)
+
+
+def end_of(value: object) -> float:
+    """A day that ends at midnight UTC after it, or a moment; as seconds since the epoch."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise wrong(f"{shown(value)} is no day", "write 2026-12-31, without quotes") from None
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).timestamp()
+    if isinstance(value, date):
+        return datetime.combine(value + timedelta(days=1), time(), UTC).timestamp()
+    raise wrong(f"{shown(value)} is no day", "write 2026-12-31, without quotes")
+
+
+Table = TypeVar("Table")
+
+
+def for_somebody(table: Table, *lists: list[Any]) -> Table:
+    """An override that names nobody would silently be without effect."""
+    if any(lists):
+        return table
+    raise wrong(
+        "this override is for nobody", 'write accounts = ["newsletter"], or domains or networks', "SW112"
+    )
+
+
+def web_address(value: object) -> object:
+    if not isinstance(value, str) or not value or re.fullmatch(r"https?://[!-~]{1,200}", value):
+        return value
+    raise wrong(f"{shown(value)} is no address of a page", 'write "https://help.example.org/limits"')
 
 
 def socket_place(value: object, example: str) -> str:

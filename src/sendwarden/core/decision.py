@@ -92,15 +92,20 @@ class Decision:
     headers: tuple[tuple[str, str], ...] = ()  # to add to the message
     fields: tuple[tuple[str, str], ...] = ()  # header fields to set, in place of those that are there
     new_sender: str | None = None  # of the envelope
-    delay_s: float = 0.0  # to wait before the answer, less than our deadline
     delays_on: bool = False  # the same before the later answers to this message
     whole: bool = True  # at RCPT: a discard is meant for all recipients
     tag: str = ""  # that PORT_ACCESS gave the connection
+    transport: str = ""  # of the mail server, for the whole message
+    delay_s: float = 0.0  # before the answer is given
+    help: str = ""  # a page that a refusal names
+    told: tuple[Reason, ...] = ()  # what somebody should hear of, whatever the verdict
+    repeated: bool = False  # decided, kept and told a moment ago already, under the same reference
 
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        return self.verdict is Verdict.ACCEPT and not (self.refused or self.discarded or self.copies_to)
+        changed = self.refused or self.discarded or self.copies_to or self.transport or self.delay_s
+        return self.verdict is Verdict.ACCEPT and not changed
 
     @property
     def changes(self) -> bool:

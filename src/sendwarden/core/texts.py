@@ -5,6 +5,7 @@ numbers are put in after translation. A Reason without an entry here is a bug th
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from sendwarden.core.decision import Decision, Reason
 from sendwarden.core.units import duration
@@ -31,6 +32,19 @@ SENTENCES: dict[str, str] = {
     "access-field": 'table {table} ({entry}) sets {field} to "{value}"',
     "access-told": "table {table} ({entry}) notes: {text}",
     "access-void": "table {table} ({entry}): flag ${flag} has no effect here",
+    "limit-over": (
+        "{account} has used {used} of {most} {counted} in {window}, on channel {channel}; "
+        "room again in {frees_in}, at {frees_at}"
+    ),
+    "limit-share": (
+        "{account} has used {used} of {most} {counted} in {window}, on channel {channel}: {percent} % or more"
+    ),
+    "limit-too-much": (
+        "{asked} {counted} at once are more than the {most} that may go in {window} on channel {channel}"
+    ),
+    "limit-message": "a message may have {most} recipients on channel {channel}",
+    "account-contained": "the account {account} is closed for sending: {why}",
+    "account-held": "mail of the account {account} is held: {why}",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 
@@ -39,15 +53,21 @@ Translate = Callable[[str], str]
 
 def sentence(reason: Reason, translate: Translate = str) -> str:
     """One sentence without a final stop, e.g. for the log or `sendwarden why`."""
-    numbers = {
-        name: duration(value) if name in {"window", "frees_in"} and not isinstance(value, str) else value
-        for name, value in reason.numbers.items()
-    }
+    numbers = {name: _shown(name, value) for name, value in reason.numbers.items()}
     return translate(SENTENCES[reason.id]).format(**numbers)
+
+
+def _shown(name: str, value: str | float) -> str | int | float:
+    if isinstance(value, str):
+        return value
+    if name in {"window", "frees_in"}:
+        return duration(value)
+    return f"{datetime.fromtimestamp(value, UTC):%d %b %H:%M UTC}" if name == "frees_at" else value
 
 
 def refusal_text(decision: Decision, translate: Translate = str) -> str:
     """What the sender's mail program shows: the site's own words or ours, then the reference in brackets."""
     words = decision.text or "; ".join(sentence(reason, translate) for reason in decision.reasons[-1:])
+    words = f"{words}; {decision.help}" if decision.help else words
     gap = "" if not words or words[-1].isspace() else " "
     return f"{words}{gap}[{decision.reference}]" if decision.reference else words

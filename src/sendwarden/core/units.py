@@ -6,6 +6,7 @@ might be a typing error for a limit that protects people.
 """
 
 import re
+from typing import NamedTuple
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -25,6 +26,31 @@ def parse_duration_s(text: str) -> int:
     if iso and any(iso.groups()):
         return sum(int(amount or 0) * unit for amount, unit in zip(iso.groups(), _ISO_SECONDS, strict=True))
     raise ValueError(f'"{text}" is not a duration: write a number with s, m, h or d, such as "15m" or "1h"')
+
+
+class Rate(NamedTuple):
+    """So many in so long."""
+
+    amount: int
+    window_s: int
+
+    def __str__(self) -> str:
+        return f"{self.amount}/{_WINDOW_WORDS.get(self.window_s) or duration(self.window_s)}"
+
+
+# As people say it: a day is 24 hours that slide.
+_WINDOW_WORDS = {86400: "24h"}
+
+_SIZES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_RATE = re.compile(r"([0-9]{1,12}) ?([KMG]iB|B)?/([0-9]{1,6}[mhd])", re.IGNORECASE | re.ASCII)
+
+
+def parse_rate(text: str) -> Rate:
+    """``50/1h``, ``10 MiB/24h``. Raises `ValueError` with what to write instead."""
+    found = _RATE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f'"{text}" is not a rate')
+    return Rate(int(found[1]) * _SIZES[(found[2] or "").lower()], parse_duration_s(found[3]))
 
 
 def duration(seconds: float) -> str:

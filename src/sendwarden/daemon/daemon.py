@@ -27,11 +27,15 @@ from sendwarden.daemon.process import lock, most_connections, raise_descriptor_l
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
+from sendwarden.service.allowance import Allowance
+from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
+from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
+from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import MemoryMeters
 
@@ -58,12 +62,16 @@ class Daemon:
         self._log = FileEventLog(state / EVENTS_FILE, self._clock)
         self._meters = MemoryMeters(configuration.site.meters)
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
+        self._book = Book(self._clock, self._journal)
+        self._limiter = Limiter(configuration.site, self._book, self._clock)
+        self._meters.limits = self._limiter.table
         self._listeners = Listeners()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._broken = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._judge: Judge
+        self._quick: dict[str, Quick] = {}  # by listener
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until told to stop; ``ready`` is called once sockets are open.
@@ -81,6 +89,7 @@ class Daemon:
             loop.add_signal_handler(number, handler)
         with lock(self._state):
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
+            self._open_book()
             self._put_together(loop)
             try:
                 await self._open_listeners(self._configuration)
@@ -102,6 +111,16 @@ class Daemon:
             if self._broken:
                 raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
 
+    def _open_book(self) -> None:
+        """Before the sockets open: states and overrides are few, and must not be missed by anybody."""
+        if bad := self._book.load(iter(self._journal.exceptions)):
+            self._log.warning("state-damaged", f"{bad} acts by hand")
+        self._book.on_change.append(self._by_hand)
+        self._by_hand()
+
+    def _by_hand(self) -> None:
+        self._limiter.set_by_hand(self._book.overrides())
+
     def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:
         self._gate = Gate(1, loop.time)
         notices = self._configuration.settings.notify
@@ -120,7 +139,9 @@ class Daemon:
         self._gate.allowed = configuration.allowed
         most = configuration.settings.listen.connections
         self._gate.most = most_connections(most, raise_descriptor_limit())
-        self._judge = Judge(configuration.site, self._meters, outside)
+        self._limiter.use(configuration.site)
+        allowance = Allowance(self._limiter, outside)
+        self._judge = Judge(configuration.site, self._meters, outside, allowance)
 
     # --- sockets
 
@@ -147,7 +168,12 @@ class Daemon:
             self._listeners.close(name)
 
     def _policy(self, listener: str) -> Connection:
-        return PolicyConnection(self._current_judge, self._conclusions, self._gate, self._log, listener)
+        made = PolicyConnection(self._current_judge, self._conclusions, self._gate, self._log, listener)
+        quick = self._quick.get(listener)
+        if quick is None:
+            quick = self._quick[listener] = Quick(self._current_judge, self._limiter, listener)
+        made.quicken(quick)
+        return made
 
     def _milter(self, listener: str) -> Connection:
         return MilterConnection(self._current_judge, self._conclusions, self._gate, self._log, listener)
@@ -177,6 +203,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         while True:
             self._gate.tick()
+            self._limiter.tick()
+            if self._limiter.table.full:
+                self._log.warning(
+                    "accounts-full", f"more than {self._limiter.table.most} (counting.accounts)"
+                )
+                self._limiter.table.full = 0
             if self._gate.turned_away:
                 self._log.warning("connections-turned-away", f"more than {self._gate.most} or from strangers")
                 self._gate.turned_away = 0

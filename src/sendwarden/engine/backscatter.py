@@ -7,7 +7,8 @@ is held (default) or discarded, as the channel says.
 """
 
 from sendwarden.core.decision import Request, Verdict
-from sendwarden.engine.channel import Channel, Networks, in_networks
+from sendwarden.core.networks import Networks, in_networks
+from sendwarden.engine.channel import Channel
 
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 

@@ -7,14 +7,13 @@ fits none belongs to `OTHER`, which has no filters and lets everything pass.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Literal
 
 from sendwarden.core.decision import Request, Verdict
 from sendwarden.core.identity import in_domains, split_address
+from sendwarden.core.networks import Networks, in_networks
+from sendwarden.engine.limits.rules import DEFER, Limits, OverLimit
 from sendwarden.engine.sieve.compile import Script
-
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 class Mode(Enum):
@@ -22,6 +21,12 @@ class Mode(Enum):
 
     WATCH = "watch"
     ENFORCE = "enforce"
+
+
+def is_own(recipient: str, own_domains: tuple[str, ...]) -> bool:
+    """Is it one of our own recipients? One without a domain is."""
+    domain = split_address(recipient)[1]
+    return not domain or in_domains(domain, own_domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +37,13 @@ class DestinationFilter:
     script: Script
 
     def takes(self, recipient: str, own_domains: tuple[str, ...]) -> bool:
-        domain = split_address(recipient)[1]
-        own = not domain or in_domains(domain, own_domains)
         match self.recipients:
             case "internal":
-                return own
+                return is_own(recipient, own_domains)
             case "external":
-                return not own
+                return not is_own(recipient, own_domains)
             case _:
-                return in_domains(domain, (self.recipients,))
+                return in_domains(split_address(recipient)[1], (self.recipients,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Channel:
     # How often a filter that looks at the recipient runs.
     count: Literal["recipient", "message"] = "recipient"
     mta_channel: str = ""  # what mapping tables call it, as in tcp_submit; "": by its name
+    # How much each of its accounts may send; None: it is not counted.
+    limits: Limits | None = None
+    over_limit: OverLimit = DEFER
 
     def __post_init__(self) -> None:
         if self.unauthenticated not in (Verdict.HOLD, Verdict.DISCARD):
@@ -101,16 +107,6 @@ OTHER = Channel("other")
 def _macro(request: Request, name: str) -> str:
     """A milter macro, its braces written or not, or a policy attribute."""
     return request.macros.get(name) or request.macros.get(f"{{{name}}}", "")
-
-
-def in_networks(address: str, networks: Networks) -> bool:
-    """Does the address lie in one of them? What is no address lies in none; ::ffff:a.b.c.d is IPv4."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    mapped = ip.ipv4_mapped if ip.version == 6 else None  # noqa: PLR2004 - the protocol's number
-    return any((mapped or ip) in network for network in networks)
 
 
 def channel_of(request: Request, channels: tuple[Channel, ...]) -> Channel:

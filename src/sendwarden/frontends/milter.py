@@ -340,17 +340,26 @@ class MilterConnection(Connection):
         recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         message = Message(request, tuple(envelope.headers), bytes(envelope.body), envelope.size_bytes)
-        decision = self._judge.message(message)
-        if Stage.END_OF_MESSAGE in self._judge.tables.by_milter:
-            envelope.carried.append(("", self._judge.rewrite(message)))
-        if envelope.carried:
-            decision = with_carried(decision, envelope.carried, recipients)
+        decision = self._at_end(message, envelope)
+        if decision.told:
+            self._conclusions.tell(request, decision)
+        delay_s = max(envelope.delay_s, 0.0 if decision.watched else decision.delay_s)
         if decision.plain:
             self._conclusions.accepted(request, decision)
-            self._answer(None, decision, envelope.paths, envelope.delay_s)
+            self._answer(None, decision, envelope.paths, delay_s)
             return
         ending = self._conclusions.conclude_message(message, decision, self._judge.site)
-        self._answer(ending, decision, envelope.paths, envelope.delay_s)
+        self._answer(ending, decision, envelope.paths, delay_s)
+
+    def _at_end(self, message: Message, envelope: Envelope) -> Decision:
+        """What filters and limits say, with what the access tables wanted done at the end."""
+        if Stage.END_OF_MESSAGE in self._judge.tables.by_milter:
+            rewritten = self._judge.rewrite(message)
+            if rewritten.in_effect in _REFUSALS:
+                return rewritten
+            envelope.carried.append(("", rewritten))
+        decision = self._judge.message(message)
+        return with_carried(decision, envelope.carried, message.request.recipients)
 
     def _answer(self, ending: Ending, decision: Decision, paths: list[str], delay_s: float = 0.0) -> None:
         replies = changes(decision, paths, refusal_text(decision))

@@ -4,19 +4,28 @@ Source: SMTPD_POLICY_README. In case of trouble nothing is answered and the conn
 tries again (smtpd_policy_service_try_limit) and applies smtpd_policy_service_default_action.
 """
 
+import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
 from sendwarden.core.texts import refusal_text
+from sendwarden.engine.limits.rules import Counts
+from sendwarden.service.allowance import Whole
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
-from sendwarden.service.owed import OwedSteps
+from sendwarden.service.owed import Answer, OwedSteps
 from sendwarden.service.ports import EventLog
+from sendwarden.service.quick import Quick
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.policy import DUNNO, Action, PolicyDecoder, encode_code, encode_reply
 from sendwarden.wire.policy import Request as PolicyRequest
+from sendwarden.wire.policy_scan import scan, tail_of
+
+if TYPE_CHECKING:
+    from sendwarden.engine.limits.charges import Charge
 
 STAGES = {
     "CONNECT": Stage.CONNECT,
@@ -25,8 +34,11 @@ STAGES = {
     "DATA": Stage.DATA,
     "END-OF-MESSAGE": Stage.END_OF_MESSAGE,
 }
-# Stages at which the envelope sender is judged. At the others there is nothing to say yet.
-JUDGED = (Stage.MAIL, Stage.RCPT)
+_REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
+# At the connection there is nothing to say but what access tables do.
+_NOTHING = Decision(Verdict.ACCEPT, "", "")
+# Digits of a number in a request that we believe.
+_DIGITS = 15
 
 
 def to_request(asked: PolicyRequest, listener: str) -> Request | None:
@@ -54,6 +66,8 @@ def to_reply(decision: Decision) -> bytes:
     text = refusal_text(decision)
     match decision.in_effect:
         case Verdict.ACCEPT:
+            if decision.transport and not decision.watched:
+                return encode_reply(Action.FILTER, decision.transport)
             added = "" if decision.watched else ": ".join(next(iter(decision.headers), ()))
             return encode_reply(Action.PREPEND, added) if added else DUNNO
         case Verdict.REFUSE:
@@ -77,13 +91,57 @@ class PolicyConnection(Connection):
         self._conclusions = conclusions
         self._decoder = PolicyDecoder()
         self._owed = OwedSteps()
+        self._quick: Quick | None = None
+        self._tail: bytes | None = None  # what stands behind the scanned attributes of this peer's requests
+        self._instance = b""
+        self._charge: Charge | None = None
+        self._server = listener
+        self._last = b""
+
+    def quicken(self, quick: Quick) -> None:
+        """From now on what needs no look is answered at once."""
+        self._quick = quick
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._server = f"{self.listener} {peer[0] if isinstance(peer, tuple) else ''}"
 
     @property
     def idle(self) -> bool:
         return self.answering is None and not self._decoder.unfinished
 
     def feed(self, data: bytes) -> None:
+        if self._tail is not None and self.idle and self._answered_quickly(data):
+            return
         self._decoder.feed(data)
+        self._last = data
+
+    def _answered_quickly(self, data: bytes) -> bool:
+        found = scan(data)
+        if found is None or data[found.end() :] != self._tail:
+            return False
+        quick = self._quick
+        assert quick is not None
+        state, address, sender, count, queue_id, instance, login = found.groups()
+        quantum = quick.limiter.quantum
+        if state == b"RCPT":
+            if instance == self._instance and self._charge and self._charge.quick(quantum):
+                self.write(DUNNO)
+                return True
+            meter = quick.meter(address, login, sender)
+            charge = quick.charges.quick(instance, meter, quantum, self._server) if meter else None
+            if charge is None:
+                return False
+            self._instance, self._charge = instance, charge
+            self.write(DUNNO)
+            return True
+        charge = self._charge if instance == self._instance else quick.charges.find(instance)
+        if charge is None or not quick.charges.quick_end(charge, int(count), quantum):
+            return False
+        quick.charges.remember(queue_id, charge)
+        self.write(DUNNO)
+        return True
 
     def go_on(self) -> None:
         while self.open and self.answering is None:
@@ -94,32 +152,61 @@ class PolicyConnection(Connection):
                 return
             if isinstance(asked, Need):
                 return
+            if self._quick:
+                self._tail = tail_of(self._last, asked)
             self._answer(asked)
 
     def _answer(self, asked: PolicyRequest) -> None:
         request = to_request(asked, self.listener)
-        judge = self._judge()
-        if request is None or request.stage not in JUDGED:
-            self._answer_tables(judge, request)
+        if request is None:
+            self.write(DUNNO)
             return
-        decision = judge.sender(request)
+        tables = self._tables(request)
+        first: Ending = None
+        if tables and tables.decision.reference and not tables.again:
+            first = self._conclusions.conclude(tables.request, tables.decision)
+        if tables and tables.decision.in_effect in _REFUSALS:
+            self.answer_soon(first, to_reply(tables.decision), tables.decision.delay_s)
+            return
+        decision = self._decision(request, asked)
+        if decision.told:
+            self._conclusions.tell(request, decision)
         ending = None if decision.plain else self._conclusions.conclude(request, decision)
-        if decision.in_effect is Verdict.ACCEPT:
-            self._answer_tables(judge, request, ending)
-        else:
-            self.answer_soon(ending, to_reply(decision))
+        said = [decision, *([tables.decision] if tables else [])]
+        delay_s = max(0.0 if one.watched else one.delay_s for one in said)
+        reply = next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
+        self.answer_soon(in_turn(first, ending), reply, delay_s)
 
-    def _answer_tables(self, judge: Judge, request: Request | None, first: Ending = None) -> None:
-        """Answer by what the access tables say, if this frontend asks them."""
+    def _tables(self, request: Request) -> Answer | None:
+        """What the access tables say, if this frontend asks them, and the sender may be used at all."""
+        judge = self._judge()
         stages = judge.tables.by_policy
-        answer = self._owed.answer(request, stages, judge.access) if request and stages else None
-        if answer is None:
-            self.answer_soon(first, DUNNO)
-            return
-        decision = answer.decision
-        if answer.lost:
+        if not stages or judge.sender(request).in_effect is not Verdict.ACCEPT:
+            return None
+        answer = self._owed.answer(request, stages, judge.access)
+        if answer and answer.lost:
             self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
-        kept = decision.plain or answer.again
-        ending = None if kept else self._conclusions.conclude(answer.request, decision)
-        delay_s = 0.0 if decision.watched else decision.delay_s
-        self.answer_soon(in_turn(first, ending), to_reply(decision), delay_s)
+        return answer
+
+    def _decision(self, request: Request, asked: PolicyRequest) -> Decision:
+        name = asked.get("instance").encode("utf-8", "surrogateescape")
+        match request.stage:
+            case Stage.MAIL:
+                return self._judge().sender(request)
+            case Stage.RCPT:
+                return self._judge().recipient(request, name, self._server)
+            case Stage.DATA | Stage.END_OF_MESSAGE:
+                return self._judge().whole(request, whole_of(request, asked, name, self._server))
+        return _NOTHING
+
+
+def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -> Whole:
+    """What the end of an envelope or of a message says of it."""
+    count = _number(asked.get("recipient_count")) or len(request.recipients) or 1
+    counts = Counts(messages=1, recipients=count, bytes=_number(asked.get("size")))
+    queue_id = asked.get("queue_id").encode("utf-8", "surrogateescape")
+    return Whole(name or queue_id, counts, server, end=request.stage is Stage.END_OF_MESSAGE)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0

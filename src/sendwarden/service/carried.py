@@ -29,7 +29,7 @@ def with_carried(decision: Decision, earlier: Iterable[Carried], recipients: Ite
         return decision
     refused = next((one for _name, one in those if one.verdict in _REFUSALS), None)
     if refused:  # by AUTH_REWRITE, at the end as well
-        return refused
+        return replace(refused, told=decision.told)
     gone = [name for name, one in those if name and not one.whole and one.verdict is Verdict.DISCARD]
     whole = [one.verdict for name, one in those if one.whole or not name]
     if gone and not {*recipients} - {*decision.refused, *decision.discarded, *gone}:

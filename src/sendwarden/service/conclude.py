@@ -39,6 +39,13 @@ class Conclusions:
         """Keep and tell a decision with a reference. Never raises for a store that is down."""
         await self._keep(request, decision, None)
 
+    def tell(self, request: Request, decision: Decision) -> None:
+        """Shares of limits that were reached."""
+        for reason in decision.told:
+            self._log.event(
+                reason.id, {**reason.numbers, "login": request.login, "watched": decision.watched}
+            )
+
     async def conclude_message(self, message: Message, decision: Decision, site: Site) -> None:
         """The same at the end of a message: who was refused in part is told."""
         await self._keep(message.request, decision, self._notice(message, decision, site))
@@ -56,6 +63,8 @@ class Conclusions:
         now = self._clock.now()
         event = event_of(request, decision)
         self._log.event("decision", event)
+        if decision.repeated:  # its record is kept already
+            return
         record = {"at": now, **event, "says": [sentence(reason) for reason in decision.reasons]}
         if decision.text:
             record["text"] = refusal_text(decision)

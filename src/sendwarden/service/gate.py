@@ -8,7 +8,7 @@ log as well. What is one too many is closed at once: the mail server then applie
 
 from collections.abc import Callable
 
-from sendwarden.engine.channel import Networks, in_networks
+from sendwarden.core.networks import Networks, in_networks
 from sendwarden.service.site import LOOPBACK
 
 # Our own deadline for an answer, in seconds. Postfix gives up after what the docs tell people to set: 2.

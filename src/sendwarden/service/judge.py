@@ -15,6 +15,7 @@ from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.service.access import AccessTables, TableRun
+from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.site import Site
@@ -41,10 +42,13 @@ class Judge:
         site: Site,
         meters: MeterTables,
         outside: Outside,
+        allowance: Allowance | None = None,
     ) -> None:
+        """Without an ``allowance`` there are no limits and no states."""
         self.site = site
         self._meters = meters
         self._outside = outside
+        self._allowance = allowance
         self.tables = AccessTables(site, meters, outside)
 
     def channel(self, request: Request) -> Channel:
@@ -75,6 +79,26 @@ class Judge:
             watched=channel.mode is Mode.WATCH,
         )
 
+    def recipient(self, request: Request, name: bytes = b"", server: str = "") -> Decision:
+        """At RCPT: may this account use its envelope sender, and reach one more recipient?
+
+        ``name`` joins the questions about one message, ``server`` says which mail server asks.
+        """
+        decision = self.sender(request)
+        if not decision.plain or self._allowance is None:
+            return decision
+        channel = self.channel(request)
+        shut = self._allowance.state(request, channel, decision.account)
+        return shut or self._allowance.recipient(request, channel, decision.account, name, server)
+
+    def whole(self, request: Request, whole: Whole) -> Decision:
+        """At DATA or at the end of a message of which no more than numbers are known."""
+        channel, account = self.channel(request), self.account(request)
+        if self._allowance is None:
+            return Decision(Verdict.ACCEPT, channel.name, account)
+        shut = self._allowance.state(request, channel, account)
+        return shut or self._allowance.whole(request, channel, account, whole)
+
     def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
         """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
         return self.tables.step(request, self.channel(request), self.account(request), trace)
@@ -93,6 +117,30 @@ class Judge:
         """
         request = message.request
         channel = channel or self.channel(request)
+        filtered = self._filtered(message, channel, trace)
+        if self._allowance is None:
+            return filtered
+        return self._allowed(message, channel, filtered, self._allowance)
+
+    def _allowed(
+        self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
+    ) -> Decision:
+        """What the filters want, unless the account is shut or has no room for what they let through."""
+        request = message.request
+        shut = allowance.state(request, channel, filtered.account)
+        name = request.queue_id.encode("utf-8", "surrogateescape")
+        stops = filtered.in_effect in (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
+        if stops or (shut and shut.in_effect is Verdict.REFUSE):
+            allowance.release(name)
+            return _severer(filtered, shut)
+        gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
+        left = [recipient for recipient in request.recipients if recipient not in gone]
+        counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
+        limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
+        return replace(_severer(filtered, shut, limited), told=limited.told)
+
+    def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
+        request = message.request
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
         hearing = Hearing(
@@ -163,6 +211,16 @@ class Judge:
             reference=self._outside.references.next(),
             watched=channel.mode is Mode.WATCH,
         )
+
+
+# Which of several decisions about a whole message counts: the first of these.
+SEVERITY = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD, Verdict.HOLD, Verdict.ACCEPT)
+
+
+def _severer(filtered: Decision, *others: Decision | None) -> Decision:
+    """The one that counts; of equal ones the filters'."""
+    every = [filtered, *(other for other in others if other)]
+    return min(every, key=lambda one: (SEVERITY.index(one.verdict), one.plain))
 
 
 def _shown(address: str) -> str:

@@ -4,9 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from sendwarden.core.account import State
 from sendwarden.engine.world import MeterTables
 
-__all__ = ["Clock", "EventLog", "Fields", "Ledger", "MeterTables", "Outside", "References"]
+__all__ = [
+    "AccountStates",
+    "Clock",
+    "EventLog",
+    "Exceptions",
+    "Fields",
+    "Ledger",
+    "MeterTables",
+    "Outside",
+    "References",
+]
 
 
 class Clock(Protocol):
@@ -23,6 +34,28 @@ class References(Protocol):
 
 # What a line of the event log says; a function is asked for it a moment later, off the mail path.
 Fields = Mapping[str, object] | Callable[[], Mapping[str, object]]
+
+
+class AccountStates(Protocol):
+    """The state of accounts. One that was never set is normal."""
+
+    def state(self, account: str, now: float) -> State: ...
+
+    def why(self, account: str) -> str:
+        """The reason that was given for it; "" where it was never set."""
+        ...
+
+    def next_end(self, now: float) -> float:
+        """When the next state ends, in seconds since the epoch; infinity: none does."""
+        ...
+
+
+class Exceptions(Protocol):
+    """Where acts by hand are kept."""
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
+        ...
 
 
 class EventLog(Protocol):

@@ -10,8 +10,11 @@ from typing import Literal
 
 from sendwarden.core.decision import Stage
 from sendwarden.core.identity import IdentityRules
+from sendwarden.core.networks import Networks
 from sendwarden.engine.access.tables import AccessRules, present
-from sendwarden.engine.channel import Channel, Networks
+from sendwarden.engine.channel import Channel
+from sendwarden.engine.limits.overrides import Override
+from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.sieve.compile import Script
@@ -30,6 +33,10 @@ class Site:
     relays: Networks = ()  # internal hosts that pass on mail of others
     mappings: Mappings = field(default_factory=lambda: Mappings({}))
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
+    rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
+    overrides: tuple[Override, ...] = ()
+    help: str = ""  # the page that a refusal names
+    most_accounts: int = 1_000_000  # counted at a time
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
     access: AccessRules = field(default_factory=AccessRules)

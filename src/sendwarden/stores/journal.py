@@ -88,6 +88,7 @@ class Journal:
         self._reopen_pause_s = REOPEN_FIRST_S
         self.references = Numbers(b"", 0)
         self.failed = False
+        self.exceptions: list[dict[str, object]] = []  # as they were when the file was opened
 
     # --- the beginning
 
@@ -123,6 +124,7 @@ class Journal:
         state.fold()  # so that not even the loss of the log makes them come twice
         numbers.reserved = upto
         self.references = numbers
+        self.exceptions = state.exceptions()
         return state.sequences(), state.notices()
 
     def _tell_damage(self, state: SqlState) -> None:
@@ -171,6 +173,11 @@ class Journal:
         self._pending.decisions.append(record)
         if notice:
             self._pending.notices.append(notice)
+        await self._soon()
+
+    async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
+        """Make an act by hand durable; None: it is gone. Raises `StoreDown`; it may be kept all the same."""
+        self._pending.exceptions[name] = record
         await self._soon()
 
     async def done(self, notice_id: str) -> None:
@@ -255,6 +262,7 @@ class Journal:
         batch.decisions += later.decisions
         batch.notices += later.notices
         batch.done_notices += later.done_notices
+        batch.exceptions |= later.exceptions
 
     async def _reopen(self) -> None:
         batch, self._pending = self._pending, Batch()

@@ -1,13 +1,17 @@
 """MeterMaid's tables in memory: the answering half of the embedded store, and all of it for `explain`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.meters.keys import Change, MeterError, Reading
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.meters.tables import new_table
 from sendwarden.engine.meters.throttle import ThrottleTable
 from sendwarden.engine.meters.values import GreylistTable, SimpleTable
+
+# The name under which the meters of accounts are stored; no table of MeterMaid's can have it.
+LIMITS = "= limits"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
 
@@ -25,6 +29,7 @@ class MemoryMeters:
     """`MeterTables` in this process. Passes the same contract test as every other store."""
 
     def __init__(self, tables: Mapping[str, TableOptions]) -> None:
+        self.limits: LimitTable | None = None  # the meters of accounts, kept and read with the tables
         self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
         self._sequences: dict[str, int] = {}
         self._changed_sequences: set[str] = set()
@@ -105,7 +110,7 @@ class MemoryMeters:
     def changes(self, now: float) -> Changes:
         found = Changes(dropped_tables=self._dropped)
         self._dropped = []
-        for name, table in self._tables.items():
+        for name, table in self._kept():
             found.meters += ((name, change) for change in table.changes(now))
         found.sequences = {name: self._sequences[name] for name in self._changed_sequences}
         self._changed_sequences.clear()
@@ -114,24 +119,31 @@ class MemoryMeters:
     def everything(self) -> Changes:
         """All there is, for a store that must begin anew."""
         found = Changes(sequences=dict(self._sequences))
-        for name, table in self._tables.items():
+        for name, table in self._kept():
             found.meters += ((name, change) for change in table.everything())
         return found
+
+    def _kept(self) -> Iterator[tuple[str, AnyTable | LimitTable]]:
+        yield from self._tables.items()
+        if self.limits is not None:
+            yield LIMITS, self.limits
 
     def restore_sequence(self, name: str, next_number: int) -> None:
         self._sequences[name] = max(next_number, self._sequences.get(name, 0))
 
     def start_loading(self) -> None:
         """From now on, until `loaded`, stored keys come in while others are counted."""
-        for table in self._tables.values():
+        for _name, table in self._kept():
             table.loading.begin()
 
     def restore(self, table: str, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in. One of a table that is no longer configured is left aside."""
-        found = self._tables.get(table)
+        found = self.limits if table == LIMITS else self._tables.get(table)
         if found is not None:
             found.restore(key, parts, now)
 
     def loaded(self) -> None:
         for table in self._tables.values():
             table.loading.end()
+        if self.limits is not None:
+            self.limits.loaded()

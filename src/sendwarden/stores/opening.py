@@ -9,13 +9,13 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, insert
+from sqlalchemy import Connection, Engine, create_engine, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from sendwarden.core.errors import StoreDown
 from sendwarden.stores.rows import meta_row
-from sendwarden.stores.schema import VERSION, meta, metadata
+from sendwarden.stores.schema import LATER, VERSION, meta, metadata
 
 # How long a batch waits for another program that has locked the file.
 BUSY_TIMEOUT_MS = 2000
@@ -86,9 +86,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def all_tables_there(connection: Connection) -> bool:
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table'").scalars()
-    return set(found) >= set(metadata.tables)
+def tables_there(connection: Connection) -> bool:
+    """Are all tables there that the file's version has? Those that are later ones' may be missing."""
+    return names_of_tables(connection) >= set(metadata.tables) - set(LATER)
+
+
+def names_of_tables(connection: Connection) -> set[str]:
+    return set(connection.exec_driver_sql("SELECT name FROM sqlite_schema WHERE type = 'table'").scalars())
+
+
+def upgrade(connection: Connection) -> None:
+    """Make what a file of an earlier version lacks."""
+    metadata.create_all(connection)
+    connection.execute(update(meta).where(meta.c.name == "version").values(meta_row("version", str(VERSION))))
 
 
 def trouble(path: Path, error: BaseException) -> StoreDown:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Executable, Integer, LargeBinary, cast, select
 
 from sendwarden.engine.meters.keys import Change
-from sendwarden.stores.schema import decision, meta, meter, notice, sequence
+from sendwarden.stores.schema import decision, exception, meta, meter, notice, sequence
 
 # A row as a query below gives it; the versions of SQLAlchemy have different types for it.
 Fields = Any
@@ -135,6 +135,22 @@ def notice_row(message: Mapping[str, object]) -> dict[str, object]:
     return {"id": key, "at": message["at"], "body": body, "checksum": checksum(key.encode(), body)}
 
 
+# In the checksum, so that a row of another table in the place of one is noticed.
+_EXCEPTION = b"exception"
+
+
+def exception_row(name: str, record: Mapping[str, object]) -> dict[str, object]:
+    body, key = _json(record), bytes_of(name)
+    return {"name": key, "body": body, "checksum": checksum(_EXCEPTION, key, body)}
+
+
+ALL_EXCEPTIONS = select(
+    cast(exception.c.name, LargeBinary).label("key"),
+    cast(exception.c.body, LargeBinary).label("body"),
+    cast(exception.c.checksum, Integer).label("checksum"),
+)
+
+
 def find_decision(reference: str) -> Executable:
     return select(
         cast(decision.c.reference, LargeBinary).label("key"),
@@ -150,10 +166,18 @@ ALL_NOTICES = select(
 ).order_by(notice.c.at)
 
 
+def exception_of(row: Fields) -> dict[str, object] | None:
+    """An act by hand; None for a damaged row."""
+    return _record(row, checksum(_EXCEPTION, row.key or b"", row.body or b""))
+
+
 def record_of(row: Fields) -> dict[str, object] | None:
     """What was kept under a key; None for a damaged row."""
-    body = row.body or b""
-    if checksum(row.key or b"", body) != row.checksum:
+    return _record(row, checksum(row.key or b"", row.body or b""))
+
+
+def _record(row: Fields, check: int) -> dict[str, object] | None:
+    if check != row.checksum:
         return None
-    found: dict[str, object] = json.loads(body)
+    found: dict[str, object] = json.loads(row.body or b"")
     return found

@@ -5,7 +5,10 @@
 
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table
 
-VERSION = 1
+VERSION = 2
+
+# Tables that came with a later version than the first.
+LATER = ("exception",)
 
 metadata = MetaData()
 
@@ -46,6 +49,15 @@ decision = Table(
     Column("reference", String, primary_key=True),
     Column("at", Float, nullable=False, index=True),
     Column("account", String, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("checksum", Integer, nullable=False),
+)
+
+# Acts by hand: states of accounts, and other limits for some. The body is JSON.
+exception = Table(
+    "exception",
+    metadata,
+    Column("name", LargeBinary, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("checksum", Integer, nullable=False),
 )

@@ -32,16 +32,18 @@ from sendwarden.stores.opening import (
     BUSY_TIMEOUT_MS,
     StateDamaged,
     StateTooNew,
-    all_tables_there,
     connect,
     create,
     damaged,
     engine,
     log_of,
+    names_of_tables,
+    tables_there,
     too_new,
     trouble,
+    upgrade,
 )
-from sendwarden.stores.schema import VERSION, decision, meta, meter, notice, sequence
+from sendwarden.stores.schema import VERSION, decision, exception, meta, meter, notice, sequence
 from sendwarden.stores.wal import Log, read_log
 
 __all__ = ["Batch", "SqlState", "StateDamaged", "StateTooNew"]
@@ -66,12 +68,13 @@ class Batch:
     decisions: list[Mapping[str, object]] = field(default_factory=list)  # with "reference", "at", "account"
     notices: list[Mapping[str, object]] = field(default_factory=list)  # with "id", "at"
     done_notices: list[str] = field(default_factory=list)
+    exceptions: dict[str, Mapping[str, object] | None] = field(default_factory=dict)  # None: it is gone
     meta: dict[str, str] = field(default_factory=dict)
 
     @property
     def must_last(self) -> bool:
         """Does anything in it have to survive a power cut?"""
-        return bool(self.decisions or self.notices or self.done_notices or self.meta)
+        return bool(self.decisions or self.notices or self.done_notices or self.exceptions or self.meta)
 
     def __bool__(self) -> bool:
         changes = self.changes
@@ -112,24 +115,33 @@ class SqlState:
 
     def _open(self, log: Log | None) -> None:
         with self._connection() as connection:
-            if not all_tables_there(connection):
+            if not tables_there(connection):
                 raise damaged(self.path, "it lacks tables of a state file")
-            self._check_version(connection)
+            version = self._version(connection)
         if not self._read_only:
             if log is None and self.meta().get(CLOSED) == "no":
                 self._tell_lost("is missing though the file was not closed: unless SQLite folded it in")
             with self._connection() as connection:
                 self._begin_log(connection, log)
+            if version < VERSION:
+                self._upgrade()
             self.write(Batch(meta={CLOSED: "no"}))
             self.fold()
 
-    def _check_version(self, connection: Connection) -> None:
+    def _upgrade(self) -> None:
+        """Give a file of an earlier version what it lacks."""
+        with self._connection() as connection:
+            upgrade(connection)
+            connection.commit()
+
+    def _version(self, connection: Connection) -> int:
         found = dict(filter(None, map(rows.meta_of, connection.execute(rows.ALL_META))))
         version = found.get("version", "")
         if not version.isdigit():
             raise damaged(self.path, f"its version is {version!r}")
         if int(version) > VERSION:
             raise too_new(self.path, int(version))
+        return int(version)
 
     def _begin_log(self, connection: Connection, log: Log | None) -> None:
         if _pragma(connection, "journal_mode = WAL") != ("wal",):
@@ -234,6 +246,14 @@ class SqlState:
         self._tell_damage(found.count(None), "messages that were still to be sent")
         return [message for message in found if message is not None]
 
+    def exceptions(self) -> list[dict[str, object]]:
+        with self._connection() as connection:
+            if exception.name not in names_of_tables(connection):  # of an earlier version, only read
+                return []
+            found = list(map(rows.exception_of, connection.execute(rows.ALL_EXCEPTIONS)))
+        self._tell_damage(found.count(None), "acts by hand, which do not count any more")
+        return [record for record in found if record is not None]
+
     def _tell_damage(self, count: int, what: str) -> None:
         if count:
             self.damage.append(f"{count} {what}")
@@ -313,6 +333,11 @@ def _write(connection: Connection, batch: Batch) -> None:
         connection.execute(upsert(notice).values(rows.notice_row(message)).on_conflict_do_nothing())
     if batch.done_notices:
         connection.execute(delete(notice).where(notice.c.id.in_(batch.done_notices)))
+    for name, entry in batch.exceptions.items():
+        if entry is None:
+            connection.execute(delete(exception).where(exception.c.name == rows.bytes_of(name)))
+        else:
+            _put(connection, exception, rows.exception_row(name, entry))
     for fact, value in batch.meta.items():
         _put(connection, meta, rows.meta_row(fact, value))
 

@@ -1,0 +1,120 @@
+"""Limits as the settings have them: rows by name, which row a channel gets, and overrides."""
+
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypedDict
+
+from sendwarden.config.positions import Path
+from sendwarden.config.schema import (
+    SHIPPED_LIMITS,
+    ChannelSettings,
+    LimitSettings,
+    OverrideSettings,
+    Settings,
+)
+from sendwarden.core.decision import Verdict
+from sendwarden.core.identity import IdentityRules, account_of
+from sendwarden.core.networks import Networks
+from sendwarden.core.place import Place
+from sendwarden.core.units import Rate
+from sendwarden.engine.limits.overrides import Override
+from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
+from sendwarden.engine.limits.windows import window_of
+
+NO_LIMITS = "unlimited"
+# What "slow" makes a mail server wait for each answer, in seconds: below our own deadline of 1 s.
+SLOW_S = 0.8
+
+VERDICTS: Mapping[str, OverLimit] = {
+    "defer": DEFER,
+    "refuse": OverLimit(Verdict.REFUSE),
+    "hold": OverLimit(Verdict.HOLD),
+    "discard": OverLimit(Verdict.DISCARD),
+    "slow": OverLimit(Verdict.ACCEPT, delay_s=SLOW_S),
+}
+
+
+class ChannelLimits(TypedDict):
+    """The fields of a `Channel` that are about limits."""
+
+    limits: Limits | None
+    over_limit: OverLimit
+
+
+class LimitRows:
+    """All rows: the shipped ones as the settings change them, and the site's own."""
+
+    def __init__(self, settings: Settings) -> None:
+        rows = {str(row["name"]): LimitSettings.model_validate(row) for row in SHIPPED_LIMITS}
+        for own in settings.limits:
+            base = rows.get(own.name)
+            rows[own.name] = base.model_copy(update=_set(own)) if base else own
+        self.rows = {name: _limits(name, row) for name, row in rows.items()}
+
+    def named(self, name: str) -> Limits:
+        """A row; one that there is none of is told elsewhere (SW111)."""
+        return UNLIMITED if name == NO_LIMITS else self.rows.get(name, UNLIMITED)
+
+    def of(self, channel: ChannelSettings) -> ChannelLimits:
+        name = channel.limits or fitting_row(channel)
+        over = channel.over_limit or "defer"
+        transport = over.removeprefix("filter ")
+        return {
+            "limits": self.named(name) if name else None,
+            "over_limit": VERDICTS.get(over) or OverLimit(Verdict.ACCEPT, transport=transport),
+        }
+
+
+def _set(own: LimitSettings) -> dict[str, object]:
+    """What a row sets itself."""
+    return {name: getattr(own, name) for name in own.model_fields_set}
+
+
+def fitting_row(channel: ChannelSettings) -> str:
+    """The shipped row for a channel that names none; "" where mail of strangers may come by it."""
+    networks = channel.networks
+    if channel.login is not False and networks == ["webmail"]:
+        return "webmail"
+    if channel.login:
+        return "internal" if networks == ["internal"] else "external"
+    if channel.login is False and networks == ["internal"]:
+        return "device"
+    return "scripts" if channel.local and networks == [] else ""
+
+
+def _limits(name: str, row: LimitSettings) -> Limits:
+    found = []
+    for number, counter in enumerate(COUNTERS):
+        for rate in getattr(row, counter):
+            assert isinstance(rate, Rate)
+            found.append(Limit(number, window_of(rate), rate.amount, name))
+    return Limits(tuple(found), row.per_message)
+
+
+def overrides(
+    settings: Settings, identity: IdentityRules, rows: LimitRows, place_of: Callable[[Path], Place | None]
+) -> tuple[Override, ...]:
+    """Those of the settings; the first that applies to an account counts."""
+    return tuple(
+        _override(own, identity, rows, str(place_of(("override", number)) or "settings"))
+        for number, own in enumerate(settings.override)
+    )
+
+
+def _override(own: OverrideSettings, identity: IdentityRules, rows: LimitRows, place: str) -> Override:
+    return Override(
+        own.reason,
+        place,
+        rows.named(own.limits),
+        unlimited=own.limits == NO_LIMITS,
+        accounts=frozenset(account_of(name, identity) for name in own.accounts),
+        domains=tuple(own.domains),
+        networks=networks(own.networks),
+        channels=frozenset(own.channels),
+        until=own.until,
+    )
+
+
+def networks(values: list[object]) -> Networks:
+    """Networks of a setting, as it was checked."""
+    return tuple(value for value in values if isinstance(value, IPv4Network | IPv6Network))

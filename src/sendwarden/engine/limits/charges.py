@@ -1,0 +1,220 @@
+"""What open messages were charged, so that it can be settled, met again by another question, or given back.
+
+A message is known by a name: the policy request's ``instance``, its queue id, or both. Each recipient is
+reserved when it is asked for; the end of the message says how many there were, and what was too much is given
+back. A reservation whose end is never told stands, unless that mail server tells ends at all; then it is
+given back after `KEPT_S`.
+
+Names are kept in generations of `GENERATION_S`. Of too many the oldest go early, and what they were charged
+stands.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .meter import ENDLESS, AccountMeter, Over, Taken
+from .rules import MESSAGE, RECIPIENTS, Counts, Limit
+from .windows import QUANTUM_S
+
+GENERATION_S = 60
+KEPT_S = 600
+# Names remembered at a time.
+MOST = 1_000_000
+
+_GENERATION = GENERATION_S // QUANTUM_S
+_KEPT = KEPT_S // QUANTUM_S
+
+
+class Charge:
+    """What one message was charged to one meter.
+
+    The first quantum's messages and recipients are plain numbers, for speed; all else is in ``parts``.
+    """
+
+    __slots__ = ("messages", "meter", "parts", "quantum", "recipient_room", "recipients", "server", "settled")
+
+    def __init__(self, meter: AccountMeter, quantum: int, server: str) -> None:
+        """One message with one recipient, which the meter has counted in ``quantum``."""
+        self.meter = meter
+        self.quantum = quantum
+        self.messages = self.recipients = 1
+        cap = meter.limits.per_message
+        self.recipient_room = ENDLESS if cap is None else cap - 1
+        self.parts: list[tuple[int, Counts]] | None = None
+        self.server = server
+        self.settled = False
+
+    @classmethod
+    def of(cls, asked: "Asked", counts: Counts) -> "Charge":
+        charge = cls(asked.meter, asked.quantum, asked.server)
+        charge.messages = charge.recipients = 0
+        charge.add(asked.quantum, counts)
+        charge.recipient_room += 1 - counts.recipients
+        return charge
+
+    @property
+    def total(self) -> Counts:
+        whole = Counts(self.messages, self.recipients)
+        for _quantum, counts in self.parts or ():
+            whole = whole.plus(counts)
+        return whole
+
+    def quick(self, quantum: int) -> bool:
+        """One more recipient, if nothing can come of it. False: nothing was counted."""
+        if quantum != self.quantum or self.recipient_room < 1 or not self.meter.quick(quantum, 0, 1):
+            return False
+        self.recipients += 1
+        self.recipient_room -= 1
+        return True
+
+    def add(self, quantum: int, counts: Counts) -> None:
+        """The meter has counted so much more of this message."""
+        self.parts = [*(self.parts or ()), (quantum, counts)]
+
+    def give_back(self, too_much: Counts, now: int) -> None:
+        """Take back so much of it, what came last first."""
+        kept = []
+        for quantum, counts in reversed(self.parts or []):
+            back = Counts(*map(min, counts, too_much))
+            too_much = too_much.minus(back)
+            if any(back):
+                self.meter.give_back(quantum, back, now)
+            if any(rest := counts.minus(back)):
+                kept.append((quantum, rest))
+        self.parts = kept[::-1] or None
+        back = Counts(min(self.messages, too_much.messages), min(self.recipients, too_much.recipients))
+        if any(back):
+            self.meter.give_back(self.quantum, back, now)
+            self.messages -= back.messages
+            self.recipients -= back.recipients
+
+    def release(self, now: int) -> None:
+        self.give_back(self.total, now)
+
+
+class Asked(NamedTuple):
+    """A question about a message: its name, whose meter, when, and which mail server asks."""
+
+    name: bytes
+    meter: AccountMeter
+    quantum: int
+    server: str = ""
+
+
+class Charges:
+    """Of all messages of the last minutes. Bounded; no I/O."""
+
+    def __init__(self, quantum: int, most: int = MOST) -> None:
+        self._most = most
+        self._charges: dict[bytes, Charge] = {}
+        self._newest: list[bytes] = []
+        self._generations: deque[tuple[int, list[bytes]]] = deque([(quantum, self._newest)])
+        self._ends_told_by: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._charges)
+
+    def find(self, name: bytes) -> Charge | None:
+        return self._charges.get(name)
+
+    def remember(self, name: bytes, charge: Charge) -> None:
+        if name:
+            if name not in self._charges:
+                self._newest.append(name)
+            self._charges[name] = charge
+
+    def quick(self, name: bytes, meter: AccountMeter, quantum: int, server: str) -> Charge | None:
+        """A new message with its first recipient, if nothing can come of it. None: nothing was counted."""
+        if name in self._charges or not meter.quick(quantum, 1, 1):
+            return None
+        charge = self._charges[name] = Charge(meter, quantum, server)
+        self._newest.append(name)
+        return charge
+
+    def quick_end(self, charge: Charge, recipients: int, quantum: int) -> bool:
+        """The end of a message that has as many recipients as were asked for, all of them the quick way."""
+        if charge.parts or charge.recipients != recipients:
+            return False
+        charge.settled = True
+        self._ends_told_by[charge.server] = quantum
+        return True
+
+    def reserve(self, asked: Asked, counts: Counts) -> Taken:
+        """One more recipient of a message, or its first. ``counts`` is of the recipient alone."""
+        charge = self._known(asked)
+        return self._take(charge, asked, counts if charge else counts._replace(messages=1))
+
+    def settle(self, asked: Asked, whole: Counts, *, end: bool) -> Taken:
+        """A message has so much in all: charge what is missing, or give back what is too much."""
+        if end:
+            self._ends_told_by[asked.server] = asked.quantum
+        charge = self._known(asked)
+        if charge is None:
+            taken = self._take(None, asked, whole)
+            charge = self._known(asked)
+        else:
+            missing = _positive(whole.minus(charge.total))
+            taken = self._take(charge, asked, missing) if any(missing) else Taken(None)
+            charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
+        if charge and end:
+            charge.settled = True
+        return taken
+
+    def release(self, name: bytes, now: int) -> bool:
+        """The message did not go on: give everything back. False: it is not known here (any more)."""
+        charge = self.find(name)
+        if charge is None:
+            return False
+        charge.release(now)
+        return True
+
+    def turn(self, quantum: int) -> int:
+        """Begin a generation if it is time, and forget the oldest; how many were given back by that."""
+        if quantum >= self._generations[0][0] + _GENERATION:
+            self._newest = []
+            self._generations.appendleft((quantum, self._newest))
+        back = 0
+        while len(self._generations) > 1 and self._generations[-1][0] + _GENERATION + _KEPT <= quantum:
+            for charge in self._unsettled(self._forgotten()):
+                charge.release(quantum)
+                back += 1
+        while len(self) > self._most and len(self._generations) > 1:
+            self._forgotten()
+        return back
+
+    def _forgotten(self) -> list[Charge]:
+        """Forget the oldest generation; what it held."""
+        _quantum, names = self._generations.pop()
+        return [self._charges.pop(name) for name in names]
+
+    def _unsettled(self, charges: list[Charge]) -> Iterator[Charge]:
+        """Those of servers that told an end since; the same message may have two names."""
+        for charge in charges:
+            if not charge.settled and self._ends_told_by.get(charge.server, -1) >= charge.quantum:
+                charge.settled = True
+                yield charge
+
+    def _known(self, asked: Asked) -> Charge | None:
+        """The charge of that name. One of another account is of another message that had the same name."""
+        charge = self.find(asked.name) if asked.name else None
+        return charge if charge and charge.meter is asked.meter else None
+
+    def _take(self, charge: Charge | None, asked: Asked, counts: Counts) -> Taken:
+        so_far = charge.total.recipients if charge else 0
+        cap = asked.meter.limits.per_message
+        if cap is not None and so_far + counts.recipients > cap:
+            return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0))
+        taken = asked.meter.take(asked.quantum, counts)
+        if taken.over:
+            return taken
+        if charge is None:
+            self.remember(asked.name, Charge.of(asked, counts))
+        else:
+            charge.add(asked.quantum, counts)
+            charge.recipient_room -= counts.recipients
+        return taken
+
+
+def _positive(counts: Counts) -> Counts:
+    return Counts(*(max(0, number) for number in counts))

@@ -1,0 +1,374 @@
+"""One account's meter: what it sent in three windows, exact, and how much room is left without a look.
+
+The running quantum is counted in plain attributes; older ones are rows of a flat array, merged as they leave
+the finer windows (at most 57). What makes it fast: once a quantum it is worked out how much may come before
+anything could happen (`message_room`, `recipient_room`), and until then a hit is two comparisons and two
+additions, however many windows and limits there are. Whatever should be looked at closely sets the room to
+nothing.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from math import ceil
+from typing import NamedTuple
+
+from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
+from .windows import WINDOWS
+
+# Shares of a limit at which somebody is told.
+LEVELS = (0.5, 0.8, 1.0)
+# Room where no limit applies.
+ENDLESS = 1 << 60
+# Version of the stored form.
+_FORM = 1
+
+Told = dict[tuple[int, int, float], int]
+
+
+class Over(NamedTuple):
+    """A limit has no room for what was asked."""
+
+    limit: Limit
+    used: int
+    frees: int  # the quantum in which there is room again; 0: never, it is more than the limit itself
+
+
+class Crossing(NamedTuple):
+    """A share of a limit was reached, for the first time in a window's length."""
+
+    limit: Limit
+    used: int
+    level: float
+
+
+class Taken(NamedTuple):
+    """What became of what was asked."""
+
+    over: Over | None
+    crossings: tuple[Crossing, ...] = ()
+
+
+class AccountMeter:
+    """What one account sent over one channel. Time is a quantum (`windows`) and never runs back."""
+
+    __slots__ = (
+        "changed",
+        "key",
+        "limits",
+        "message_room",
+        "messages",
+        "others",
+        "past",
+        "quantum",
+        "recipient_room",
+        "recipients",
+        "told",
+        "touched",
+    )
+
+    def __init__(
+        self, limits: Limits = UNLIMITED, key: str = "", changed: "list[AccountMeter] | None" = None
+    ) -> None:
+        """``changed`` is a list that the meter enters when it counts, until a store clears `touched`."""
+        self.limits = limits
+        self.key = key
+        self.changed = [] if changed is None else changed
+        self.quantum = 0
+        self.messages = 0
+        self.recipients = 0
+        self.others: list[int] = [0] * len(limits.others) if limits.others else _NONE
+        self.past: array[int] = _EMPTY
+        self.message_room = 0
+        self.recipient_room = 0
+        self.told: Told | None = None
+        self.touched = False
+
+    def use(self, limits: Limits) -> None:
+        """From now on these limits count. A counter that no limit named before begins at 0."""
+        if limits.others != self.limits.others:
+            kept = self.limits.others
+            rows = list(self._rows())
+            self.others = _widened(self.others, kept, limits.others)
+            self.past = _EMPTY
+            self.limits = limits
+            self._set_rows(
+                (q, [*row[:PLAIN], *_widened(row[PLAIN:], kept, limits.others)]) for q, row in rows
+            )
+        self.limits = limits
+        self.look_closely()
+
+    def look_closely(self) -> None:
+        """The next hit is to be checked against all limits."""
+        self.message_room = self.recipient_room = 0
+
+    # --- the path of every message
+
+    def quick(self, quantum: int, messages: int, recipients: int) -> bool:
+        """Count this, if nothing can come of it. False: nothing was counted, `take` has to look."""
+        if quantum != self.quantum or messages > self.message_room or recipients > self.recipient_room:
+            return False
+        self.messages += messages
+        self.recipients += recipients
+        self.message_room -= messages
+        self.recipient_room -= recipients
+        if not self.touched:
+            self._touch()
+        return True
+
+    def take(self, quantum: int, counts: Counts) -> Taken:
+        """Count this if every limit has room for all of it, and nothing of it otherwise."""
+        self.roll(quantum)
+        sums = self.sums(quantum)
+        over = self._over(sums, counts, quantum)
+        if over:
+            return Taken(over, self._tell([Crossing(over.limit, over.used, 1.0)], quantum))
+        self._add(counts)
+        after = [
+            [used + counts[c] for used, c in zip(of_window, self._counters, strict=True)]
+            for of_window in sums
+        ]
+        self._set_rooms(after)
+        return Taken(None, self._tell(self._reached(sums, after), quantum))
+
+    def _add(self, counts: Counts) -> None:
+        self.messages += counts.messages
+        self.recipients += counts.recipients
+        for place, counter in enumerate(self.limits.others):
+            self.others[place] += counts[counter]
+        self._touch()
+
+    def _touch(self) -> None:
+        if not self.touched:
+            self.touched = True
+            self.changed.append(self)
+
+    def give_back(self, quantum: int, counts: Counts, now: int) -> None:
+        """Take back what was counted in ``quantum``, as far as it still counts."""
+        self.roll(now)
+        if quantum >= self.quantum:
+            self.messages = max(0, self.messages - counts.messages)
+            self.recipients = max(0, self.recipients - counts.recipients)
+            for place, counter in enumerate(self.limits.others):
+                self.others[place] = max(0, self.others[place] - counts[counter])
+        else:
+            self._give_back_of_past(quantum, counts)
+        self._touch()
+        self.look_closely()
+
+    def _give_back_of_past(self, quantum: int, counts: Counts) -> None:
+        """A merged row bears the last quantum of those in it: the first that is not before ours has it."""
+        stride = self._stride
+        at = bisect_left(self.past[::stride], quantum) * stride
+        longest = WINDOWS[-1].step
+        if at >= len(self.past) or self.past[at] // longest != quantum // longest:
+            return
+        for place, counter in enumerate(self._counters, start=at + 1):
+            self.past[place] = max(0, self.past[place] - counts[counter])
+
+    # --- the windows
+
+    def roll(self, quantum: int) -> None:
+        """Begin ``quantum``: what ran before it becomes past, and what is too old is forgotten."""
+        if quantum <= self.quantum:
+            return
+        running = [self.messages, self.recipients, *self.others]
+        rows = list(self._rows())
+        if any(running):
+            rows.append((self.quantum, running))
+        self.messages = self.recipients = 0
+        if self.others:
+            self.others = [0] * len(self.others)
+        self.quantum = quantum
+        if rows:
+            self._set_rows(_merged(rows, quantum))
+        self.look_closely()
+
+    def sums(self, quantum: int) -> list[list[int]]:
+        """What counts now: for each window, messages, recipients and the other counters that limits name."""
+        stride = self._stride
+        quanta = self.past[::stride]
+        running = [self.messages, self.recipients, *self.others]
+        found = []
+        for window in WINDOWS:
+            at = bisect_left(quanta, first_counted(window.length, window.step, quantum)) * stride
+            found.append([now + sum(self.past[at + place :: stride]) for place, now in enumerate(running, 1)])
+        return found
+
+    def used(self, limit: Limit, quantum: int) -> int:
+        """What counts against one limit now."""
+        self.roll(quantum)
+        return self.sums(quantum)[limit.window][self._place(limit)]
+
+    def share(self, quantum: int) -> float:
+        """How full the fullest limit is, 0 to 1."""
+        self.roll(quantum)
+        sums = self.sums(quantum)
+        return max((sums[one.window][self._place(one)] / one.most for one in self.limits.limits), default=0.0)
+
+    @property
+    def weight(self) -> int:
+        """Roughly how much it remembers, cheaply: of several meters the lightest may go first."""
+        return self.recipients + sum(self.past[2 :: self._stride]) + self.messages
+
+    def quiet(self, quantum: int) -> bool:
+        """Does nothing count any more?"""
+        self.roll(quantum)
+        return not (self.messages or self.recipients or any(self.others) or self.past)
+
+    def frees(self, limit: Limit, wanted: int, quantum: int) -> int:
+        """The first quantum in which ``wanted`` more pass this limit; 0: never."""
+        if wanted > limit.most:
+            return 0
+        window = WINDOWS[limit.window]
+        place = self._place(limit)
+        too_much = self.used(limit, quantum) + wanted - limit.most
+        if too_much <= 0:
+            return quantum
+        first = first_counted(window.length, window.step, quantum)
+        for row_quantum, row in self._rows():
+            if row_quantum >= first:
+                too_much -= row[place]
+                if too_much <= 0:
+                    return window.leaves(row_quantum)
+        return window.leaves(self.quantum)
+
+    def _over(self, sums: list[list[int]], counts: Counts, quantum: int) -> Over | None:
+        """Of all limits without room, the one that is in the way for longest."""
+        found: list[Over] = []
+        for limit in self.limits.limits:
+            used, wanted = sums[limit.window][self._place(limit)], counts[limit.counter]
+            if wanted and used + wanted > limit.most:
+                found.append(Over(limit, used, self.frees(limit, wanted, quantum)))
+        return max(found, key=lambda over: over.frees or ENDLESS, default=None)
+
+    def _reached(self, before: list[list[int]], after: list[list[int]]) -> Iterable[Crossing]:
+        for limit in self.limits.limits:
+            place = self._place(limit)
+            was, used = before[limit.window][place], after[limit.window][place]
+            level = max((level for level in LEVELS if was < amount(limit, level) <= used), default=None)
+            if level is not None:
+                yield Crossing(limit, used, level)
+
+    def _tell(self, crossings: Iterable[Crossing], quantum: int) -> tuple[Crossing, ...]:
+        """Those that were not told within the window before."""
+        fresh = []
+        for one in crossings:
+            key = (one.limit.counter, one.limit.window, one.level)
+            told = self.told.get(key) if self.told else None
+            if told is None or quantum >= told + WINDOWS[one.limit.window].length:
+                self.told = {**(self.told or {}), key: quantum}
+                fresh.append(one)
+        return tuple(fresh)
+
+    def _set_rooms(self, sums: list[list[int]]) -> None:
+        """How much may come before a limit or a level of one is reached."""
+        if self.limits.others:
+            self.look_closely()
+            return
+        rooms = [ENDLESS] * PLAIN
+        for limit in self.limits.limits:
+            used = sums[limit.window][limit.counter]
+            ahead = (amount(limit, level) for level in LEVELS)
+            room = next((reached - 1 - used for reached in ahead if reached > used), 0)
+            rooms[limit.counter] = min(rooms[limit.counter], room)
+        self.message_room, self.recipient_room = rooms
+
+    # --- rows of the past: the quantum, then one number for each counter
+
+    @property
+    def _counters(self) -> tuple[int, ...]:
+        return (0, 1, *self.limits.others)
+
+    @property
+    def _stride(self) -> int:
+        return 1 + PLAIN + len(self.limits.others)
+
+    def _place(self, limit: Limit) -> int:
+        return limit.counter if limit.counter < PLAIN else PLAIN + self.limits.others.index(limit.counter)
+
+    def _rows(self) -> Iterable[tuple[int, list[int]]]:
+        stride, past = self._stride, self.past
+        for at in range(0, len(past), stride):
+            yield past[at], list(past[at + 1 : at + stride])
+
+    def _set_rows(self, rows: Iterable[tuple[int, list[int]]]) -> None:
+        flat = [number for quantum, row in rows for number in (quantum, *row)]
+        self.past = array("Q", flat) if flat else _EMPTY
+
+    # --- as a store keeps it
+
+    def stored(self) -> bytes:
+        """Everything counted. Told levels are not: after a restart somebody may be told once more."""
+        running = [self.messages, self.recipients, *self.others]
+        whole = array("Q", self.past)
+        if any(running):
+            whole.extend([self.quantum, *running])
+        return bytes([_FORM, *self.limits.others]) + b"\xff" + whole.tobytes()
+
+    def restore(self, stored: bytes, quantum: int) -> None:
+        """Add what was stored to what was counted meanwhile. Raises `ValueError` for what is none of ours."""
+        head, mark, body = stored.partition(b"\xff")
+        kept = tuple(head[1:])
+        stride = 1 + PLAIN + len(kept)
+        if (
+            not mark
+            or head[:1] != bytes([_FORM])
+            or any(c >= len(COUNTERS) for c in kept)
+            or len(body) % (8 * stride)
+        ):
+            raise ValueError("not a stored meter of this version")
+        numbers = array("Q", body)
+        self.roll(quantum)
+        rows: dict[int, list[int]] = dict(self._rows())
+        for at in range(0, len(numbers), stride):
+            # One from a clock that was ahead counts as of now.
+            of = min(numbers[at], quantum - 1)
+            plain = list(numbers[at + 1 : at + 1 + PLAIN])
+            others = _widened(list(numbers[at + 1 + PLAIN : at + stride]), kept, self.limits.others)
+            row = rows.setdefault(of, [0] * (self._stride - 1))
+            rows[of] = [mine + more for mine, more in zip(row, [*plain, *others], strict=True)]
+        self._set_rows(_merged(sorted(rows.items()), quantum))
+        self.look_closely()
+
+
+_EMPTY: "array[int]" = array("Q")
+_NONE: list[int] = []
+
+
+def first_counted(length: int, step: int, quantum: int) -> int:
+    """The first quantum that still counts in a window."""
+    return max(0, (quantum - length) // step * step)
+
+
+def amount(limit: Limit, level: float) -> int:
+    """How many reach this share of a limit."""
+    return max(1, ceil(limit.most * level))
+
+
+def _widened(numbers: list[int], have: tuple[int, ...], want: tuple[int, ...]) -> list[int]:
+    known = dict(zip(have, numbers, strict=True))
+    return [known.get(counter, 0) for counter in want]
+
+
+def _merged(rows: Iterable[tuple[int, list[int]]], quantum: int) -> list[tuple[int, list[int]]]:
+    """Rows that leave all their windows together, as one with the last one's quantum; those gone left out."""
+    day = WINDOWS[-1]
+    oldest = first_counted(day.length, day.step, quantum)
+    merged: list[tuple[int, list[int]]] = []
+    for at, row in rows:
+        if at < oldest:
+            continue
+        if merged and _together(merged[-1][0], at, quantum):
+            merged[-1] = at, [mine + more for mine, more in zip(merged[-1][1], row, strict=True)]
+        else:
+            merged.append((at, row))
+    return merged
+
+
+def _together(one: int, other: int, quantum: int) -> bool:
+    """Do both quanta, the later one second, leave every window that still counts them at the same time?"""
+    for window in WINDOWS:
+        if other >= first_counted(window.length, window.step, quantum):
+            return one // window.step == other // window.step
+    return False

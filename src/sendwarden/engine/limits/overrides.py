@@ -1,0 +1,36 @@
+"""Exceptions from the limits: by account, domain or host, with an end and a reason."""
+
+from dataclasses import dataclass, field
+
+from sendwarden.core.identity import in_domains, split_address
+from sendwarden.core.networks import Networks, in_networks
+
+from .rules import UNLIMITED, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other limits for some accounts. What ``limits`` does not name stays, unless ``unlimited``."""
+
+    reason: str
+    source: str  # where it comes from: a place in a file, or who set it
+    limits: Limits = UNLIMITED
+    unlimited: bool = False
+    accounts: frozenset[str] = field(default_factory=frozenset)  # as `core.identity` gives them
+    domains: tuple[str, ...] = ()
+    networks: Networks = ()
+    channels: frozenset[str] = field(default_factory=frozenset)  # empty: all
+    until: float | None = None  # seconds since the epoch
+
+    def applies(self, channel: str, account: str, now: float) -> bool:
+        if (self.channels and channel not in self.channels) or (self.until is not None and now >= self.until):
+            return False
+        if account in self.accounts:
+            return True
+        domain = split_address(account)[1]
+        if domain and in_domains(domain, self.domains):
+            return True
+        return account.startswith("[") and in_networks(account[1:-1], self.networks)
+
+    def changed(self, limits: Limits) -> Limits:
+        return UNLIMITED if self.unlimited else limits.replaced(self.limits)

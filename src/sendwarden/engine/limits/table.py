@@ -1,0 +1,186 @@
+"""All accounts' meters: found by channel and account, bounded, and told to a store as they change.
+
+A meter that forgot everything is forgotten itself. When there are too many, the lightest of a few goes; one
+above half of a limit never does, or an attacker with many names could wipe out his own count. Where none may
+go, the table grows to twice its size, and beyond that new accounts are not counted.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+
+from sendwarden.engine.meters.keys import Change
+from sendwarden.engine.meters.loading import Loading
+
+from .meter import AccountMeter
+from .rules import Limits
+from .windows import quantum_of
+
+# Meters looked at to find one that may go, and how many are taken from the table at once for that.
+SAMPLE = 8
+CANDIDATES = 1024
+# While the stored counts are still being read, an account has this share of its limits left.
+PRESUMED_LEFT = 0.2
+# Each quantum this part of the table is searched for meters that are quiet: all of it in an hour.
+TIDIED = 120
+
+LimitsOf = Callable[[str, str], Limits | None]
+
+
+def key_of(channel: str, account: str) -> str:
+    return f"{channel}\n{account}"
+
+
+class LimitTable:
+    """``limits_of(channel, account)`` says what holds; None: there is no such channel (any more)."""
+
+    def __init__(self, limits_of: LimitsOf, most: int) -> None:
+        self.most = most
+        self.full = 0  # meters that were not begun, or had to go though they counted
+        self.loading = Loading()
+        self._limits_of = limits_of
+        self._meters: dict[str, AccountMeter] = {}
+        self._changed: list[AccountMeter] = []
+        self._dropped: dict[str, None] = {}
+        self._candidates: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._meters)
+
+    def __iter__(self) -> Iterator[tuple[str, str, AccountMeter]]:
+        for key, meter in self._meters.items():
+            channel, _, account = key.partition("\n")
+            yield channel, account, meter
+
+    def get(self, channel: str, account: str, quantum: int) -> AccountMeter | None:
+        """The account's meter, begun where there is none; None: it cannot be counted."""
+        key = key_of(channel, account)
+        return self._meters.get(key) or self._begin(key, quantum)
+
+    def find(self, channel: str, account: str) -> AccountMeter | None:
+        return self._meters.get(key_of(channel, account))
+
+    def reset(self, channel: str, account: str) -> bool:
+        """Forget what the account sent. False: there was nothing."""
+        key = key_of(channel, account)
+        if self._meters.pop(key, None) is None:
+            return False
+        self._dropped[key] = None
+        self.loading.settle(key)
+        return True
+
+    def renew(self) -> None:
+        """What holds for accounts may have changed: ask again for each."""
+        for channel, account, meter in list(self):
+            limits = self._limits_of(channel, account)
+            if limits is None:
+                self.reset(channel, account)
+            else:
+                meter.use(self._presumed(limits) if meter.key in self.loading.unread else limits)
+
+    def _begin(self, key: str, quantum: int) -> AccountMeter | None:
+        channel, _, account = key.partition("\n")
+        limits = self._limits_of(channel, account)
+        if limits is None or not self._make_room(quantum):
+            return None
+        self.loading.begins_key(key)
+        if key in self.loading.unread:
+            limits = self._presumed(limits)
+        meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+        return meter
+
+    @staticmethod
+    def _presumed(limits: Limits) -> Limits:
+        return limits.scaled(PRESUMED_LEFT, "while what was counted is being read")
+
+    # --- too many
+
+    def _make_room(self, quantum: int) -> bool:
+        if len(self._meters) < self.most:
+            return True
+        gone = self._lightest(quantum)
+        if gone is not None:
+            self._forget(gone)
+            return True
+        self.full += 1
+        return len(self._meters) < 2 * self.most
+
+    def _lightest(self, quantum: int) -> AccountMeter | None:
+        sample: list[AccountMeter] = []
+        while len(sample) < min(SAMPLE, len(self._meters)):
+            if not self._candidates:
+                self._candidates = list(islice(self._meters, CANDIDATES))
+            key = self._candidates.pop()
+            if (meter := self._meters.pop(key, None)) is not None:
+                self._meters[key] = meter  # at the end, so that the next search meets others
+                sample.append(meter)
+        lightest = min(sample, key=lambda meter: meter.weight, default=None)
+        return lightest if lightest and lightest.share(quantum) <= 1 / 2 else None
+
+    def _forget(self, meter: AccountMeter) -> None:
+        del self._meters[meter.key]
+        if meter.key in self.loading.unread:  # the store may hold more of it, and keeps that
+            self.loading.unread.discard(meter.key)
+        else:
+            self._dropped[meter.key] = None
+
+    def tidy(self, quantum: int) -> None:
+        """Forget some of those that are quiet. To be called once a quantum."""
+        for key in list(islice(self._meters, len(self._meters) // TIDIED + 1)):
+            meter = self._meters.pop(key)
+            if meter.quiet(quantum) and key not in self.loading.unread:
+                self._dropped[key] = None
+            else:
+                self._meters[key] = meter
+
+    # --- for the store that keeps it
+
+    def changes(self, now: float) -> Iterator[Change]:
+        """What is to be written since the last call."""
+        del now
+        changed, self._changed[:] = self._changed[:], []
+        dropped, self._dropped = self._dropped, {}
+        for key in dropped:
+            yield Change(key, drop=True)
+        for meter in changed:
+            if meter.key in self.loading.unread:
+                self._changed.append(meter)  # not before what the store holds of it is added
+                continue
+            meter.touched = False
+            if self._meters.get(meter.key) is meter:
+                yield Change(meter.key, ((0, meter.stored()),))
+
+    def everything(self) -> Iterator[Change]:
+        for key, meter in self._meters.items():
+            if key not in self.loading.unread:
+                yield Change(key, ((0, meter.stored()),))
+
+    def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None:
+        """Take one stored key in."""
+        channel, _, account = key.partition("\n")
+        if key in self.loading.settled or 0 not in parts:
+            return
+        limits = self._limits_of(channel, account)
+        if limits is None:
+            self._dropped[key] = None
+            return
+        meter = self._meters.get(key)
+        if meter is None:
+            if not self._make_room(quantum_of(now)):
+                return
+            meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+        meter.use(limits)
+        self.loading.unread.discard(key)
+        try:
+            meter.restore(parts[0], quantum_of(now))
+        except ValueError:  # of another version: begun anew
+            self._dropped[key] = None
+
+    def loaded(self) -> None:
+        """All that the store holds is in."""
+        unread = set(self.loading.unread)
+        self.loading.end()
+        for key in unread:
+            channel, _, account = key.partition("\n")
+            limits = self._limits_of(channel, account)
+            if limits is not None and (meter := self._meters.get(key)):
+                meter.use(limits)

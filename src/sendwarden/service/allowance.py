@@ -1,0 +1,158 @@
+"""May it go? What an account's state and limits say of a recipient, or of a message at its end.
+
+A limit lets all of it through or nothing of it. Within a quantum the same limit of the same account gets one
+reference, however often it is asked: whoever floods us shall not fill the state.
+"""
+
+from dataclasses import dataclass, replace
+
+from sendwarden.core.account import State
+from sendwarden.core.decision import Decision, Reason, Request, Verdict
+from sendwarden.engine.backscatter import sayable
+from sendwarden.engine.channel import Channel, Mode
+from sendwarden.engine.limits.charges import Asked
+from sendwarden.engine.limits.meter import Crossing, Over, Taken
+from sendwarden.engine.limits.rules import MESSAGE, Counts
+from sendwarden.engine.limits.windows import WINDOWS, time_of
+from sendwarden.service.limiter import Limiter
+from sendwarden.service.ports import Outside
+
+# What becomes of mail of an account that is shut.
+SHUT: dict[State, tuple[Verdict, str]] = {
+    State.HELD: (Verdict.HOLD, "account-held"),
+    State.CONTAINED: (Verdict.REFUSE, "account-contained"),
+}
+
+Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A question about a message of which all is known."""
+
+    name: bytes  # as its recipients were asked about; b"" where they were not
+    counts: Counts
+    server: str = ""
+    end: bool = True  # or is it only the end of its envelope?
+
+
+class Allowance:
+    """Turns what the limiter finds into decisions."""
+
+    def __init__(self, limiter: Limiter, outside: Outside) -> None:
+        self.limiter = limiter
+        self._outside = outside
+        self._given: dict[Same, Decision] = {}
+        self._given_in = 0  # quantum
+
+    def state(self, request: Request, channel: Channel, account: str) -> Decision | None:
+        """None: the account is not shut. Mail that nobody logged in for has no account that could be."""
+        shut = SHUT.get(self.limiter.state(account)) if request.login else None
+        if shut is None:
+            return None
+        verdict, reason = shut
+        why = self.limiter.why(account) or "set by hand"
+        decision = self._decision(channel, account, Reason(reason, {"account": account, "why": why}))
+        return self._once(
+            (channel.name, account, -1, -1), replace(decision, verdict=verdict, enhanced="5.7.1")
+        )
+
+    def recipient(
+        self, request: Request, channel: Channel, account: str, name: bytes, server: str
+    ) -> Decision:
+        """At RCPT: reserve room for one more."""
+        meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
+        if meter is None:
+            return Decision(Verdict.ACCEPT, channel.name, account)
+        taken = self.limiter.reserve(request, name, server, meter)
+        return self._decided(taken, channel, account, Counts(recipients=1))
+
+    def whole(self, request: Request, channel: Channel, account: str, asked: Whole) -> Decision:
+        """At DATA or the end: the message has so much in all."""
+        meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
+        if meter is None:
+            return Decision(Verdict.ACCEPT, channel.name, account)
+        question = Asked(asked.name, meter, self.limiter.quantum, asked.server)
+        queue_id = request.queue_id.encode("utf-8", "surrogateescape")
+        taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)
+        decision = self._decided(taken, channel, account, asked.counts)
+        if not asked.end or decision.verdict not in (Verdict.REFUSE, Verdict.DEFER):
+            return decision
+        self.limiter.charges.release(asked.name, self.limiter.quantum)
+        site = self.limiter.site
+        return replace(
+            decision, verdict=sayable(decision.verdict, request, channel, site.internal, site.relays)
+        )
+
+    def release(self, name: bytes) -> None:
+        """The message goes no further: what it was charged is given back."""
+        if name:
+            self.limiter.charges.release(name, self.limiter.quantum)
+
+    def _decided(self, taken: Taken, channel: Channel, account: str, counts: Counts) -> Decision:
+        told = tuple(_told(one, channel, account) for one in taken.crossings)
+        if taken.over is None:
+            return Decision(Verdict.ACCEPT, channel.name, account, told=told)
+        action = channel.over_limit
+        decision = replace(
+            self._decision(channel, account, self._reason(taken.over, channel, account, counts)),
+            verdict=action.verdict,
+            enhanced="5.7.1" if action.verdict is Verdict.REFUSE else "4.7.1",
+            transport=action.transport,
+            delay_s=action.delay_s,
+            help=self.limiter.site.help,
+        )
+        limit = taken.over.limit
+        return replace(self._once((channel.name, account, limit.counter, limit.window), decision), told=told)
+
+    def _decision(self, channel: Channel, account: str, reason: Reason) -> Decision:
+        watched = channel.mode is Mode.WATCH
+        return Decision(Verdict.REFUSE, channel.name, account, (reason,), watched=watched)
+
+    def _once(self, same: Same, decision: Decision) -> Decision:
+        """With a reference: the one given in this quantum already, or a new one."""
+        if self._given_in != self.limiter.quantum:
+            self._given, self._given_in = {}, self.limiter.quantum
+        given = self._given.get(same)
+        if given and (given.verdict, given.watched) == (decision.verdict, decision.watched):
+            return replace(given, repeated=True)
+        fresh = replace(decision, reference=self._outside.references.next())
+        self._given[same] = fresh
+        return fresh
+
+    def _reason(self, over: Over, channel: Channel, account: str, counts: Counts) -> Reason:
+        limit = over.limit
+        numbers: dict[str, str | int | float] = {
+            "account": account,
+            "channel": channel.name,
+            "counted": limit.counted,
+            "most": limit.most,
+            "used": over.used,
+            "asked": counts[limit.counter],
+        }
+        if limit.window == MESSAGE:
+            return Reason("limit-message", numbers)
+        numbers["window"] = WINDOWS[limit.window].seconds
+        numbers["row"] = limit.source
+        if not over.frees:
+            return Reason("limit-too-much", numbers)
+        frees_at = time_of(over.frees)
+        numbers["frees_at"] = frees_at
+        numbers["frees_in"] = max(1, round(frees_at - self._outside.clock.now()))
+        return Reason("limit-over", numbers)
+
+
+def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:
+    limit = crossing.limit
+    return Reason(
+        "limit-share",
+        {
+            "account": account,
+            "channel": channel.name,
+            "counted": limit.counted,
+            "most": limit.most,
+            "used": crossing.used,
+            "percent": round(100 * crossing.level),
+            "window": WINDOWS[limit.window].seconds,
+        },
+    )

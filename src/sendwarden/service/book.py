@@ -1,0 +1,126 @@
+"""States and overrides that were set by hand: what holds, and how it is kept.
+
+An entry is durable before it counts. All are in memory; they are few.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from math import inf
+from typing import Any, Literal
+
+from sendwarden.core.account import State
+from sendwarden.core.units import Rate
+from sendwarden.engine.limits.overrides import Override
+from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
+from sendwarden.engine.limits.windows import window_of
+from sendwarden.service.ports import Clock, Exceptions
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act by hand. It ends, and says who did it and why."""
+
+    kind: Literal["state", "limits"]
+    account: str
+    reason: str
+    by: str
+    at: float
+    until: float
+    state: str = ""  # of kind "state"
+    channel: str = ""  # of kind "limits"; empty: all channels
+    rates: tuple[tuple[str, int, int], ...] = ()  # counter, amount, window in seconds
+    unlimited: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it replaces: another entry of the same name."""
+        return f"{self.kind}\n{self.account}\n{self.channel}"
+
+    def record(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Entry":
+        """Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
+        entry = cls(**{**record, "rates": tuple((str(c), int(a), int(w)) for c, a, w in record["rates"])})
+        if entry.kind == "state":
+            State(entry.state)
+        return entry
+
+    def override(self) -> Override:
+        limits = tuple(
+            Limit(COUNTERS.index(counter), window_of(Rate(amount, window_s)), amount, f"set by {self.by}")
+            for counter, amount, window_s in self.rates
+        )
+        return Override(
+            self.reason,
+            f"set by {self.by}",
+            Limits(limits),
+            unlimited=self.unlimited,
+            accounts=frozenset({self.account}),
+            channels=frozenset({self.channel} if self.channel else ()),
+            until=self.until,
+        )
+
+
+@dataclass(slots=True)
+class Book:
+    """`AccountStates`, and the overrides by hand."""
+
+    clock: Clock
+    store: Exceptions
+    entries: dict[str, Entry] = field(default_factory=dict)
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+
+    def load(self, records: Iterator[Mapping[str, Any]]) -> int:
+        """Take what was kept; how many could not be read."""
+        bad = 0
+        for record in records:
+            try:
+                entry = Entry.of(record)
+                entry.override()
+            except (KeyError, TypeError, ValueError):
+                bad += 1
+                continue
+            self.entries[entry.name] = entry
+        return bad
+
+    async def put(self, entry: Entry) -> None:
+        """Raises `StoreDown`; then it does not count."""
+        await self.store.keep_exception(entry.name, entry.record())
+        self.entries[entry.name] = entry
+        self._changed()
+
+    async def remove(self, name: str) -> bool:
+        """False: there is none. Raises `StoreDown`; then it still counts."""
+        if name not in self.entries:
+            return False
+        await self.store.keep_exception(name, None)
+        self.entries.pop(name, None)
+        self._changed()
+        return True
+
+    def _changed(self) -> None:
+        for tell in self.on_change:
+            tell()
+
+    def overrides(self) -> tuple[Override, ...]:
+        """Those for one channel before those for all."""
+        limits = [entry for entry in self.entries.values() if entry.kind == "limits"]
+        return tuple(entry.override() for entry in sorted(limits, key=lambda entry: not entry.channel))
+
+    def entry(self, account: str, now: float) -> Entry | None:
+        """What was set for the account's state and still holds."""
+        found = self.entries.get(f"state\n{account}\n")
+        return found if found and now < found.until else None
+
+    def state(self, account: str, now: float) -> State:
+        found = self.entry(account, now)
+        return State(found.state) if found else State.NORMAL
+
+    def why(self, account: str) -> str:
+        found = self.entry(account, self.clock.now())
+        return found.reason if found else ""
+
+    def next_end(self, now: float) -> float:
+        return min((one.until for one in self.entries.values() if one.until > now), default=inf)

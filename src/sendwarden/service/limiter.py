@@ -1,0 +1,164 @@
+"""Counting what accounts send: the meters, the open messages, and what holds for whom.
+
+One for the whole daemon; a new configuration is handed to `use`. Decisions are made in `service.judge`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from sendwarden.core.account import State
+from sendwarden.core.decision import Request
+from sendwarden.core.identity import split_address
+from sendwarden.core.networks import in_networks
+from sendwarden.engine.channel import Channel, is_own
+from sendwarden.engine.limits.charges import Asked, Charges
+from sendwarden.engine.limits.meter import AccountMeter, Taken
+from sendwarden.engine.limits.overrides import Override
+from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
+from sendwarden.engine.limits.table import LimitTable
+from sendwarden.engine.limits.windows import quantum_of
+from sendwarden.service.ports import AccountStates, Clock
+from sendwarden.service.site import Site
+
+THROTTLED = "throttled"
+# Senders that programs use for the mail of others (SRS0 and SRS1 of the Sender Rewriting Scheme).
+FORWARDED = ("srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-")
+
+
+class Limiter:
+    """Meters of accounts by channel. Not safe for threads; takes no time but the clock's."""
+
+    def __init__(self, site: Site, states: AccountStates, clock: Clock) -> None:
+        self._clock = clock
+        self._states = states
+        self._by_hand: tuple[Override, ...] = ()
+        self._ends: float = 0.0
+        self.site = site
+        self.quantum = quantum_of(clock.now())
+        self.table = LimitTable(self.limits_of, site.most_accounts)
+        self.charges = Charges(self.quantum)
+        # Called when what was found out about accounts may hold no more.
+        self.on_change: list[Callable[[], None]] = []
+
+    # --- what holds
+
+    def use(self, site: Site) -> None:
+        """Take a new configuration; what was counted stays."""
+        self.site = site
+        self.table.most = site.most_accounts
+        self.changed()
+
+    def set_by_hand(self, overrides: Iterable[Override]) -> None:
+        """Take all overrides that were set by hand: they count before those of the settings."""
+        self._by_hand = tuple(overrides)
+        self.changed()
+
+    def changed(self) -> None:
+        """States or overrides may be others now."""
+        ends = (one.until for one in (*self._by_hand, *self.site.overrides) if one.until is not None)
+        self._ends = min((end for end in ends if end > self._clock.now()), default=float("inf"))
+        self.table.renew()
+        for forget in self.on_change:
+            forget()
+
+    def tick(self) -> None:
+        """To be called several times a second."""
+        now = self._clock.now()
+        if now >= min(self._ends, self._states.next_end(now)):
+            self.changed()
+        quantum = quantum_of(now)
+        if quantum > self.quantum:
+            self.quantum = quantum
+            self.charges.turn(quantum)
+            self.table.tidy(quantum)
+
+    def override(self, channel: str, account: str) -> Override | None:
+        """What counts instead of the channel's limits."""
+        now = self._clock.now()
+        every = (*self._by_hand, *self.site.overrides)
+        return next((one for one in every if one.applies(channel, account, now)), None)
+
+    def limits_of(self, channel: str, account: str) -> Limits | None:
+        """What holds for an account on a channel; None: it is not counted there."""
+        found = next((one for one in self.site.channels if one.name == channel), None)
+        limits = found.limits if found else None
+        if limits is None:
+            return None
+        override = self.override(channel, account)
+        if override:
+            limits = _named(override.changed(limits), override)
+        if self._states.state(account, self._clock.now()) is State.THROTTLED:
+            return lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
+        return limits
+
+    def state(self, account: str) -> State:
+        return self._states.state(account, self._clock.now())
+
+    def why(self, account: str) -> str:
+        """The reason that was given for the account's state."""
+        return self._states.why(account)
+
+    # --- counting
+
+    def counts(self, request: Request, channel: Channel) -> bool:
+        """Is this mail charged to anybody? With a login always; else not bounces, forwards and relays."""
+        if channel.limits is None:
+            return False
+        if request.login:
+            return True
+        if not request.sender or request.sender.lower().startswith(FORWARDED):
+            return False
+        return not in_networks(request.client_address, self.site.relays)
+
+    def meter(self, channel: Channel, account: str) -> AccountMeter | None:
+        """None: there are too many accounts to count another one."""
+        return self.table.get(channel.name, account, self.quantum)
+
+    def reserve(self, request: Request, name: bytes, server: str, meter: AccountMeter) -> Taken:
+        """One recipient was named."""
+        counts = self.counted(request.recipients, messages=0)
+        return self.charges.reserve(Asked(name, meter, self.quantum, server), counts)
+
+    def settle(self, asked: Asked, whole: Counts, *, end: bool, queue_id: bytes = b"") -> Taken:
+        """A message has so much in all. Recipients of no class are of the class they were asked for."""
+        if whole.internal + whole.external != whole.recipients:
+            known = self.charges.find(asked.name)
+            external = known.total.external if known else whole.recipients
+            whole = whole._replace(external=external, internal=known.total.internal if known else 0)
+        taken = self.charges.settle(asked, whole, end=end)
+        if queue_id and queue_id != asked.name and (charge := self.charges.find(asked.name)):
+            self.charges.remember(queue_id, charge)
+        return taken
+
+    def counted(self, recipients: Iterable[str], *, messages: int = 1, size_bytes: int = 0) -> Counts:
+        """Recipients as counts; one that differs only by case or sub-address from another is no other."""
+        rules = self.site.identity
+        internal = external = 0
+        seen = set()
+        for recipient in recipients:
+            key = _mailbox(recipient, rules.subaddress)
+            if key in seen:
+                continue
+            seen.add(key)
+            if is_own(recipient, self.site.domains):
+                internal += 1
+            else:
+                external += 1
+        return Counts(messages, internal + external, internal, external, size_bytes)
+
+
+def _mailbox(address: str, subaddress: str) -> str:
+    local, domain = split_address(address.lower())
+    base = local.partition(subaddress)[0] if subaddress and not local.startswith('"') else local
+    return f"{base or local}@{domain}"
+
+
+def _named(limits: Limits, override: Override) -> Limits:
+    named = {(one.counter, one.window) for one in override.limits.limits}
+    return replace(
+        limits,
+        limits=tuple(
+            one._replace(source=override.source) if (one.counter, one.window) in named else one
+            for one in limits.limits
+        ),
+    )
