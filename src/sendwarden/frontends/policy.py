@@ -161,14 +161,15 @@ class PolicyConnection(Connection):
         if request is None:
             self.write(DUNNO)
             return
-        tables = self._tables(request)
+        judge = self._judge()
+        tables = self._tables(judge, request)
         first: Ending = None
         if tables and tables.decision.reference and not tables.again:
             first = self._conclusions.conclude(tables.request, tables.decision)
         if tables and tables.decision.in_effect in _REFUSALS:
             self.answer_soon(first, to_reply(tables.decision), tables.decision.delay_s)
             return
-        decision = self._decision(request, asked)
+        decision = self._decision(judge, request, asked)
         if decision.told:
             self._conclusions.tell(request, decision)
         ending = None if decision.plain else self._conclusions.conclude(request, decision)
@@ -177,9 +178,8 @@ class PolicyConnection(Connection):
         reply = next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
         self.answer_soon(in_turn(first, ending), reply, delay_s)
 
-    def _tables(self, request: Request) -> Answer | None:
+    def _tables(self, judge: Judge, request: Request) -> Answer | None:
         """What the access tables say, if this frontend asks them, and the sender may be used at all."""
-        judge = self._judge()
         stages = judge.tables.by_policy
         if not stages or judge.sender(request).in_effect is not Verdict.ACCEPT:
             return None
@@ -188,15 +188,15 @@ class PolicyConnection(Connection):
             self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
         return answer
 
-    def _decision(self, request: Request, asked: PolicyRequest) -> Decision:
+    def _decision(self, judge: Judge, request: Request, asked: PolicyRequest) -> Decision:
         name = asked.get("instance").encode("utf-8", "surrogateescape")
         match request.stage:
             case Stage.MAIL:
-                return self._judge().sender(request)
+                return judge.sender(request)
             case Stage.RCPT:
-                return self._judge().recipient(request, name, self._server)
+                return judge.recipient(request, name, self._server)
             case Stage.DATA | Stage.END_OF_MESSAGE:
-                return self._judge().whole(request, whole_of(request, asked, name, self._server))
+                return judge.whole(request, whole_of(request, asked, name, self._server))
         return _NOTHING
 
 

@@ -134,7 +134,7 @@ class Connection(asyncio.Protocol, ABC):
         if ending is None and not delay_s:
             self.write(reply)
         else:
-            self.answer_later(_slowly(ending, delay_s), lambda: reply)
+            self.answer_later(_slowly(ending, delay_s) if delay_s or not ending else ending, lambda: reply)
 
     def answer_later(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
         """Await ``ending``, then send what ``reply`` gives and go on."""
