@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sendwarden.service.envelope import ENTRY_BYTES, ENVELOPE_BYTES
+from sendwarden.service.judge import MOST_HEADERS
 from sendwarden.wire.milter.commands import (
     Abort,
     Command,
@@ -270,26 +271,43 @@ def test_an_end_without_a_sender_closes_the_connection(ground: Ground) -> None:
     run(work())
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [[Header("x", "")], [Rcpt("<a@b>")], [Rcpt("<a@b>"), Header("x", "")]],
-    ids=["headers", "recipients", "half of each"],
-)
-def test_headers_and_recipients_without_end_close_the_connection(
-    ground: Ground, parts: list[Command]
-) -> None:
+def test_recipients_without_end_close_the_connection(ground: Ground) -> None:
     async def work() -> None:
         peer = await opened(ground)
         await peer.ask(message()[0])
-        thousands = ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 1
-        for part in parts:
-            many = part.encode() * 1000
-            for _ in range(thousands // len(parts) + 1):
-                if peer.closed:
-                    break
-                peer.say(many)
+        many = Rcpt("<a@b>").encode() * 1000
+        for _ in range(ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 2):
+            if peer.closed:
+                break
+            peer.say(many)
         assert peer.transport.aborted
-        assert "recipients and headers of more than" in ground.log.about("connection-closed")[0]
+        assert "recipients of more than" in ground.log.about("connection-closed")[0]
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("number", "refused"), [(MOST_HEADERS, False), (MOST_HEADERS + 1, True), (200_000, True)]
+)
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+def test_a_message_with_headers_without_end_is_refused_and_not_let_by(
+    tmp_path: Path, number: int, refused: bool, mode: str
+) -> None:
+    """Else whoever writes a message could choose that no filter sees it."""
+
+    async def work() -> None:
+        ground = Ground(tmp_path, FILTERED, mode=mode)
+        peer = await opened(ground)
+        mail, recipient, *_, end = message()
+        peer.command(login("eve"), mail, recipient)
+        for _ in range(number // 1000):
+            peer.say(Header("x", "").encode() * 1000)
+        peer.say(Header("x", "").encode() * (number % 1000))
+        (reply,) = await peer.ask(end)
+        assert isinstance(reply, ReplyCode) is (refused and mode == "enforce")
+        assert [one["reasons"] for one in ground.ledger.records] == [
+            [{"id": "too-many-headers", "most": MOST_HEADERS}]
+        ] * refused
 
     run(work())
 

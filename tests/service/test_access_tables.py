@@ -187,6 +187,12 @@ def test_its_refusal_is_said() -> None:
     assert (decision.verdict, decision.text) == (Verdict.REFUSE, "Not yours")
 
 
+def test_a_header_too_long_to_be_read_hides_no_sender_from_it() -> None:
+    unread = replace(message(REQUEST, ("From", "x@y")), cut=True)
+
+    assert [reason.id for reason in judge_of(REWRITE).rewrite(unread).reasons] == ["too-many-headers"]
+
+
 # --- at the end of a message
 
 ACCEPT = Decision(Verdict.ACCEPT, "c", "eve")

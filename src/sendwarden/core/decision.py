@@ -46,6 +46,7 @@ class Message:
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""  # empty unless a filter of the channel asks for it
     size_bytes: int = 0
+    cut: bool = False  # it has more headers than are looked at
 
 
 Numbers = Mapping[str, str | int | float]

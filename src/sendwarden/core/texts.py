@@ -45,6 +45,9 @@ SENTENCES: dict[str, str] = {
     "limit-message": "a message may have {most} recipients on channel {channel}",
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "too-many-headers": (
+        "the message has more than {most} header fields, or more letters in them than mail ever has"
+    ),
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

@@ -339,7 +339,8 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
-        message = Message(request, tuple(envelope.headers), bytes(envelope.body), envelope.size_bytes)
+        headers = tuple(envelope.headers)
+        message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
         decision = self._at_end(message, envelope)
         if decision.told:
             self._conclusions.tell(request, decision)

@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 
 from sendwarden.service.carried import Carried
+from sendwarden.service.judge import MOST_HEADERS
 from sendwarden.wire.base import ProtocolError
 
 # Most of a body that is kept for filters, in bytes.
 BODY_BYTES = 1024 * 1024
-# Most of recipients and headers, in bytes; a mail server has its own limits far below. Each counts for what
-# it takes of our memory besides its letters.
+# Most of the letters in headers, besides their number (`MOST_HEADERS`): what is more is not looked at.
+HEADER_BYTES = 16 * 1024 * 1024
+# Most of recipients, in bytes; a mail server has its own limit far below. Each counts for what it takes of
+# our memory besides its letters.
 ENVELOPE_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 200
 _HEADER_SIGNS = len(": \r\n")
@@ -29,6 +32,7 @@ class Envelope:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     header_letters: int = 0
+    cut: bool = False
     path_letters: int = 0
     body_bytes: int = 0
 
@@ -37,22 +41,20 @@ class Envelope:
         return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Raises `ProtocolError` when it is too much."""
-        self.headers += headers
+        """What is too much is left out, and known to be."""
         self.header_letters += sum(len(name) + len(value) for name, value in headers)
-        self._within_bounds()
+        self.cut = (
+            self.cut or len(self.headers) + len(headers) > MOST_HEADERS or self.header_letters > HEADER_BYTES
+        )
+        if not self.cut:
+            self.headers += headers
 
     def take_recipient(self, path: str) -> None:
         """Raises `ProtocolError` when it is too much."""
         self.paths.append(path)
         self.path_letters += len(path)
-        self._within_bounds()
-
-    def _within_bounds(self) -> None:
-        kept_bytes = self.header_letters + self.path_letters
-        kept_bytes += ENTRY_BYTES * (len(self.headers) + len(self.paths))
-        if kept_bytes > ENVELOPE_BYTES:
-            raise ProtocolError(f"recipients and headers of more than {ENVELOPE_BYTES} bytes")
+        if self.path_letters + ENTRY_BYTES * len(self.paths) > ENVELOPE_BYTES:
+            raise ProtocolError(f"recipients of more than {ENVELOPE_BYTES} bytes")
 
     def take_body(self, chunk: bytes) -> None:
         self.body_bytes += len(chunk)

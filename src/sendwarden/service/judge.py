@@ -23,6 +23,9 @@ from sendwarden.service.site import Site
 # Letters of an address that filters see; RFC 5321 section 4.5.3.1.3 allows 256. A longer one would make the
 # probe of a mapping table too long, which then matches nothing: whoever writes it would not be counted.
 ADDRESS_LETTERS = 1000
+# Header fields of a message. Mail has some dozens, a few hundred after a long way through lists; a filter may
+# look at each of them for each of a thousand recipients.
+MOST_HEADERS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,10 @@ class Judge:
 
     def rewrite(self, message: Message, trace: list[TableRun] | None = None) -> Decision:
         """At the end of a message: what AUTH_REWRITE says."""
-        request = message.request
-        return self.tables.rewrite(message, self.channel(request), self.account(request), trace)
+        request, channel = message.request, self.channel(message.request)
+        if message.cut and request.login:
+            return self._unread(request, channel)
+        return self.tables.rewrite(message, channel, self.account(request), trace)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -141,6 +146,8 @@ class Judge:
 
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         request = message.request
+        if message.cut and (channel.sourcefilter or channel.destinationfilters):
+            return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
         hearing = Hearing(
@@ -156,6 +163,19 @@ class Judge:
                 Verdict.ACCEPT, channel.name, self.account(request), tuple(hearing.notes.values())
             )
         return self._decided(request, channel, hearing)
+
+    def _unread(self, request: Request, channel: Channel) -> Decision:
+        """A message with so many headers that filters could be kept busy or made blind by it."""
+        site = self.site
+        return Decision(
+            sayable(Verdict.REFUSE, request, channel, site.internal, site.relays),
+            channel.name,
+            self.account(request),
+            (Reason("too-many-headers", {"most": MOST_HEADERS}),),
+            enhanced="5.6.0",
+            reference=self._outside.references.next(),
+            watched=channel.mode is Mode.WATCH,
+        )
 
     def _hear(
         self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None
