@@ -5,6 +5,7 @@ from collections.abc import Mapping
 CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsourcefilter = "s.filter"\n'
 METER = "metermaid.table.t.quota = 5\n"
 THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
+COUNTED = "FROM_ACCESS\n*|* $|INNER;$0|\nINNER\n* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 
 Files = Mapping[str, str | bytes]
 
@@ -77,6 +78,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         mapping("T\n* $[IMTA_LIB:check_metermaid.so,query,u,$0]$Y\n"),
         "IMTA_LIB:check_metermaid.so,query",
     ),
+    "SW217": (mapping("MAIL_ACCESS\n*|* $I$Ya|b\n"), "$I"),
     "SW300": (sieve("keep"), "\n"),
     "SW301": (sieve('reject "x";'), "reject"),
     "SW302": (sieve('require "regex";'), '"regex"'),
@@ -103,7 +105,9 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         '"s.filter"',
     ),
     "SW322": (sieve('if header :matches "From" "*<*>*" { discard; }'), '"*<*>*"'),
+    "SW323": ({**settings('[access]\nfrontends = "policy"'), **mapping("MAIL_ACCESS\n*|* $B\n")}, "$B"),
     "SW324": (settings('[[channel]]\nname = "a"\nlogin = true\nforeign_sender = "tag"'), '"tag"'),
+    "SW325": ({**settings('[access]\nfrontends = "both"'), **mapping(COUNTED)}, '"both"'),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -128,13 +132,16 @@ WARNINGS = frozenset(
         "SW130",
         "SW131",
         "SW204",
+        "SW217",
+        "SW323",
+        "SW324",
+        "SW325",
         "SW206",
         "SW207",
         "SW215",
         "SW320",
         "SW321",
         "SW322",
-        "SW324",
         "SW405",
         "SW408",
         "SW604",

@@ -28,6 +28,7 @@ smtp = "127.0.0.1:{notify}"
 name = "submission"
 login = true
 sourcefilter = "file:IMTA_TABLE:authspam.filter"
+limits = "unlimited"
 """
 
 # Counts of this long before a `kill -9` may be lost (DESIGN.md, decision 2).

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sendwarden.frontends.milter import ENTRY_BYTES, ENVELOPE_BYTES
+from sendwarden.service.envelope import ENTRY_BYTES, ENVELOPE_BYTES
 from sendwarden.service.judge import MOST_HEADERS
 from sendwarden.wire.milter.commands import (
     Abort,

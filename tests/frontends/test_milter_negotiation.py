@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendwarden.frontends.milter import ACTIONS
+from sendwarden.frontends.milter import ACCESS_ACTIONS, ACTIONS
 from sendwarden.wire.milter.commands import (
     Abort,
     Body,
@@ -69,7 +69,7 @@ def test_what_a_site_does_not_look_at_is_negotiated_away(tmp_path: Path, site: s
 
     peer.command(OFFER)
 
-    assert peer.replies() == [Negotiate(6, ACTIONS, NEVER_ANSWERED | NEVER_SENT | unwanted)]
+    assert peer.replies() == [Negotiate(6, ACTIONS | ACCESS_ACTIONS, NEVER_ANSWERED | NEVER_SENT | unwanted)]
 
 
 # Every command, the step that leaves it out, and the one that leaves out its answer. None: it has none.

@@ -52,6 +52,13 @@ class Client:
         code, text = self._smtp.data(content)
         return Answer(code, "" if code == 250 else text.decode(errors="replace"))
 
+    def command(self, line: str) -> int:
+        """The code of the answer to one line."""
+        return self._smtp.docmd(line)[0]
+
+    def data(self, content: bytes) -> int:
+        return self._smtp.data(content)[0]
+
     def begin_and_reset(self, sender: str, recipient: str) -> None:
         """Begin a message and think better of it."""
         for line in (f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "RSET"):

@@ -193,7 +193,7 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
     lines = {}
     if listen.milter:
         lines["smtpd_milters"] = f"{{ {_endpoint(listen.milter[0])}, {TIMEOUTS}, default_action={default} }}"
-    if listen.policy and loaded.site.judges_senders:
+    if listen.policy and (loaded.site.judges_senders or loaded.site.access_stages("policy")):
         policy = f"check_policy_service {{ {_endpoint(listen.policy[0])}, {POLICY_TIMEOUTS} }}"
         lines["smtpd_recipient_restrictions"] = policy
     return lines

@@ -7,10 +7,11 @@ out.
 import argparse
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
+from sendwarden.cli.access import Walk, effect_lines, walk
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
 from sendwarden.cli.desk import copied_limiter
 from sendwarden.cli.exits import CANNOT, GOOD, NO
@@ -25,6 +26,7 @@ from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import OTHER, Channel
 from sendwarden.service.allowance import Allowance
+from sendwarden.service.carried import with_carried
 from sendwarden.service.judge import Judge, ScriptRun
 from sendwarden.service.ports import Outside
 
@@ -69,6 +71,7 @@ class Explanation:
     meters: WatchedMeters
     warnings: Warnings
     at_mail: Decision | None = None  # what was decided at MAIL, where only watching let it go on
+    walked: Walk = field(default_factory=Walk)  # the access tables
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -82,7 +85,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     _show(found, output)
     if not loaded.usable:
         output.error("The configuration has errors, so that the daemon would not use it: sendwarden check")
-    return GOOD if found.decision.verdict is Verdict.ACCEPT and found.at_mail is None else NO
+    plain = found.at_mail is None and not found.walked.refused
+    return GOOD if plain and found.decision.verdict is Verdict.ACCEPT else NO
 
 
 def _read(name: str) -> bytes:
@@ -153,11 +157,23 @@ def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     runs: list[ScriptRun] = []
     at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))
     if at_mail and at_mail.in_effect is not Verdict.ACCEPT:  # it never comes to the end of the message
-        decision, at_mail = at_mail, None
-    else:
-        decision = judge.message(message, runs, chosen)
+        return Explanation(message, chosen, at_mail, runs, meters, warnings)
+    walked = walk(judge, message, chosen)
     at_mail = None if at_mail and at_mail.plain else at_mail
-    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail)
+    decision = _at_end(judge, message, chosen, walked, runs) if walked.left else walked.refused[-1]
+    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail, walked)
+
+
+def _at_end(
+    judge: Judge, message: Message, channel: Channel, walked: Walk, runs: list[ScriptRun]
+) -> Decision:
+    """The end of the message, for the recipients that the access tables left."""
+    left = replace(message, request=replace(message.request, recipients=tuple(walked.left)))
+    decision = judge.message(left, runs, channel)
+    if Stage.END_OF_MESSAGE in judge.tables.by_milter:
+        account = judge.account(message.request)
+        walked.carried.append(("", judge.tables.rewrite(left, channel, account, walked.runs)))
+    return with_carried(decision, walked.carried, walked.left)
 
 
 def _channel(loaded: Loaded, name: str) -> Channel:
@@ -171,6 +187,7 @@ def _show(found: Explanation, output: Output) -> None:
     decision = found.decision
     output.line(f"channel   {decision.channel}   {_why_channel(found)}")
     output.line(f"account   {decision.account}")
+    _show_walk(found.walked, output)
     for run_of_script in found.runs:
         _show_run(run_of_script, output)
     for line in meter_lines(found.meters.uses):
@@ -185,16 +202,26 @@ def _show(found: Explanation, output: Output) -> None:
     output.record(_record(found))
 
 
+def _show_walk(walked: Walk, output: Output) -> None:
+    for table_run in walked.runs:
+        flags = f"   input flags {' '.join(sorted(table_run.flags))}" if table_run.flags else ""
+        output.line(f"{table_run.table}   {table_run.probe}{flags}")
+        for line in (*entry_lines(table_run.tried), *effect_lines(table_run.table, table_run.result)):
+            output.line(f"  {line}")
+    for decision in walked.refused if walked.left else ():
+        passes = "only watching lets it pass" if decision.watched else "this recipient alone is refused"
+        output.line(f"before    {passes}: {sentence(decision.reasons[-1])}")
+
+
 def _show_decision(decision: Decision, output: Output) -> None:
     verdict = decision.verdict.value
     if decision.watched and not decision.plain:
         verdict = f"accept, since this channel only watches; enforced it would be: {verdict}"
     output.line(f"decision  {verdict}")
     if decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
-        code = 550 if decision.verdict is Verdict.REFUSE else 450
         said = replace(decision, reference=NOT_GIVEN_OUT)
         for line in refusal_text(said).splitlines():
-            output.line(f"says      {code} {decision.enhanced} {line}")
+            output.line(f"says      {decision.smtp_code} {decision.enhanced} {line}")
     for name, those in (
         ("refused", decision.refused),
         ("discarded", decision.discarded),

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
+from sendwarden.cli.access import effect_lines
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
@@ -62,6 +63,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line(f"warning {warning}")
     output.line(f"text    {result.text}")
     output.line(f"flags   {' '.join(f'${flag}' for flag in sorted(result.flags)) or 'none'}")
+    for line in effect_lines(arguments.table, result):
+        output.line(f"effect  {line}")
     if not loaded.usable:
         output.error("The configuration has errors, and tables may be incomplete: sendwarden check")
     output.record({"text": result.text, "flags": "".join(sorted(result.flags)), "matched": result.matched})

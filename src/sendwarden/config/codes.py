@@ -75,6 +75,10 @@ CODES: Mapping[str, str] = {
         "A call-out counts in a MeterMaid table that no option defines. It would always fail, that is, "
         "never be over quota."
     ),
+    "SW217": (
+        "A flag of an access table that is understood and has no effect here: debug output ($U), the group "
+        "check of another system ($I), the vacation replies that Sendwarden does not send ($!), and $S."
+    ),
     "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
     "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",
@@ -105,9 +109,18 @@ CODES: Mapping[str, str] = {
         'The pattern "*<*>*" does not match an address without angle brackets, so that such mail passes '
         "the test unseen."
     ),
+    "SW323": (
+        "Access tables are asked by policy, and a policy reply cannot say this: a discard for one recipient, "
+        "a new envelope sender, a header field in place of another, anything about addresses in the header. "
+        "A milter can."
+    ),
     "SW324": (
         "What happens to foreign senders is said, but the channel compares none with their account: that is "
         "what senders and header_from are for. Only a login has an account."
+    ),
+    "SW325": (
+        "Access tables are asked by policy and by milter. A mail server that uses both asks twice about each "
+        "message, and tables that count would count it twice."
     ),
     "SW401": "A MeterMaid option has a value of the wrong kind.",
     "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",

@@ -1,9 +1,10 @@
 """What no file can be checked for alone: names that must exist elsewhere, and combinations that surprise."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 
+from sendwarden.config.access import COUNTING, PlaceOf, access_problems
 from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
@@ -17,12 +18,6 @@ from sendwarden.engine.mapping.template import Text
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.service.site import Site
 
-# The place of a setting, or of the nearest one around it.
-PlaceOf = Callable[[Path], Place | None]
-
-# Routines that count something for their key.
-COUNTING = frozenset({"throttle", "adjust", "adjust_and_test"})
-
 
 def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: PlaceOf) -> list[Problem]:
     """All problems between the parts of a configuration."""
@@ -31,6 +26,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_listeners(settings, place_of),
         *_meter_tables(site, found),
         *_channels(site, settings, found, place_of),
+        *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
     ]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.limits import LimitRows, networks, overrides
@@ -98,6 +99,7 @@ def load(settings_file: Path | None) -> Loaded:
         meters=meters,
         external_logins=settings.accounts.external_logins,
         host=settings.site.host or _own_name(),
+        access=access_rules(settings),
     )
     reading.problems += crosscheck(site, settings, found, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
@@ -250,6 +252,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         foreign_sender=own.foreign_sender or "refuse",
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
+        mta_channel=own.mta_channel or "",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from sendwarden.config import values
+from sendwarden.engine.access.tables import ALL_BITS
 
 # Version of the settings' form. It counts up when a setting changes its meaning.
 SETTINGS_VERSION = 1
@@ -171,6 +172,36 @@ class MappingSettings(_Table):
     )
 
 
+class AccessSettings(_Table):
+    """Access tables."""
+
+    frontends: Literal["milter", "policy", "both"] = Field(
+        default="milter",
+        description="Which of our sockets asks them; with both, a mail server that uses both counts twice.",
+        examples=['"policy"'],
+    )
+    external_channel: SomeText = Field(
+        default="tcp_local",
+        description="What probes call the destination channel of recipients elsewhere.",
+        examples=['"tcp_local"'],
+    )
+    internal_channel: SomeText = Field(
+        default="ims-ms",
+        description="And that of recipients in our own domains.",
+        examples=['"ims-ms"'],
+    )
+    orcpt: Annotated[int, Field(ge=0, le=ALL_BITS)] = Field(
+        default=0,
+        description="Which tables get the original recipient as a field (access_orcpt).",
+        examples=["1"],
+    )
+    counts: Annotated[int, Field(ge=0, le=ALL_BITS)] = Field(
+        default=0,
+        description="Which tables get the numbers of recipients as a field (access_counts).",
+        examples=["8"],
+    )
+
+
 class MetermaidSettings(_Table):
     """MeterMaid tables."""
 
@@ -286,6 +317,11 @@ class ChannelSettings(_Table):
         'left out, "recipient".',
         examples=['"message"'],
     )
+    mta_channel: SomeText | None = Field(
+        default=None,
+        description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
+        examples=['"tcp_submit"'],
+    )
 
 
 class LimitSettings(_Table):
@@ -377,6 +413,7 @@ class Settings(_Table):
     senders: SendersSettings = SendersSettings()
     listen: ListenSettings = ListenSettings()
     mapping: MappingSettings = MappingSettings()
+    access: AccessSettings = AccessSettings()
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
     counting: CountingSettings = CountingSettings()

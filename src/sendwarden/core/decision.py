@@ -33,6 +33,9 @@ class Request:
     recipients: tuple[str, ...] = ()
     queue_id: str = ""
     macros: Mapping[str, str] = field(default_factory=dict)  # milter macros, or policy attributes
+    parameters: tuple[str, ...] = ()  # ESMTP parameters of this MAIL or RCPT, as in "NOTIFY=NEVER"
+    # At RCPT: the commands of this message so far with this one, and how many before it were accepted.
+    counts: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,12 @@ class Decision:
     headers: tuple[tuple[str, str], ...] = ()  # fields to add, if the message goes on
     reference: str = ""
     watched: bool = False
+    code: int = 0  # SMTP code of a refusal where the site names one, as 421; 0: 550 or 450
+    fields: tuple[tuple[str, str], ...] = ()  # header fields to set, in place of those that are there
+    new_sender: str | None = None  # of the envelope
+    delays_on: bool = False  # the same before the later answers to this message
+    whole: bool = True  # at RCPT: a discard is meant for all recipients
+    tag: str = ""  # that PORT_ACCESS gave the connection
     transport: str = ""  # of the mail server, for the whole message
     delay_s: float = 0.0  # before the answer is given
     help: str = ""  # a page that a refusal names
@@ -95,9 +104,19 @@ class Decision:
 
     @property
     def plain(self) -> bool:
-        """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        changed = (self.refused, self.discarded, self.copies_to, self.headers, self.transport, self.delay_s)
+        """A go-ahead without anything to explain: it has no reference, and nothing is kept."""
+        changed = (self.refused, self.discarded, self.copies_to, self.transport, self.delay_s, self.reference)
         return self.verdict is Verdict.ACCEPT and not any(changed)
+
+    @property
+    def changes(self) -> bool:
+        """Is something about the message to be changed?"""
+        return bool(self.headers or self.fields) or self.new_sender is not None
+
+    @property
+    def smtp_code(self) -> int:
+        """The code of a refusal."""
+        return self.code or (550 if self.verdict is Verdict.REFUSE else 450)
 
     @property
     def in_effect(self) -> Verdict:

@@ -23,6 +23,15 @@ SENTENCES: dict[str, str] = {
     "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
     "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
     "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
+    "access-refused": 'table {table} ({entry}) refuses "{probe}"',
+    "access-held": 'table {table} ({entry}) holds the message for "{probe}"',
+    "access-discarded": 'table {table} ({entry}) discards it for "{probe}"',
+    "access-delayed": "table {table} ({entry}) delays the answer by {seconds} s",
+    "access-header": 'table {table} ({entry}) adds the header "{header}"',
+    "access-sender": 'table {table} ({entry}) makes "{sender}" the envelope sender',
+    "access-field": 'table {table} ({entry}) sets {field} to "{value}"',
+    "access-told": "table {table} ({entry}) notes: {text}",
+    "access-void": "table {table} ({entry}): flag ${flag} has no effect here",
     "limit-over": (
         "{account} has used {used} of {most} {counted} in {window}, on channel {channel}; "
         "room again in {frees_in}, at {frees_at}"

@@ -74,6 +74,7 @@ class Channel:
     envelope_from: Literal["sender", "account"] = "sender"
     # How often a filter that looks at the recipient runs.
     count: Literal["recipient", "message"] = "recipient"
+    mta_channel: str = ""  # what mapping tables call it, as in tcp_submit; "": by its name
     # How much each of its accounts may send; None: it is not counted.
     limits: Limits | None = None
     over_limit: OverLimit = DEFER
@@ -83,6 +84,11 @@ class Channel:
             raise ValueError(f"unauthenticated may be hold or discard, not {self.unauthenticated}")
         if self.refusal not in (Verdict.REFUSE, Verdict.DEFER):
             raise ValueError(f"refusal may be refuse or defer, not {self.refusal}")
+
+    @property
+    def table_name(self) -> str:
+        """What mapping tables call it."""
+        return self.mta_channel or self.name
 
     def fits(self, request: Request) -> bool:
         if self.login is not None and self.login is not bool(request.login):

@@ -9,17 +9,20 @@ The login is what the mail server itself authenticated: the macro {auth_authen},
 says how. With EXTERNAL that name is the subject of a certificate; it counts only if the site says so.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text
+from sendwarden.service.access import TAG_MACRO
+from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, Ending, in_turn
+from sendwarden.service.envelope import Envelope
 from sendwarden.service.gate import Gate
-from sendwarden.service.judge import MOST_HEADERS, Judge
+from sendwarden.service.judge import Judge
 from sendwarden.service.ports import EventLog
 from sendwarden.service.site import Site
 from sendwarden.wire.base import Need, ProtocolError
@@ -40,11 +43,13 @@ from sendwarden.wire.milter.commands import (
     Rcpt,
     Unknown,
 )
-from sendwarden.wire.milter.flags import Action, Step
+from sendwarden.wire.milter.flags import Action, MacroStage, Step
 from sendwarden.wire.milter.replies import (
     AddHeader,
     AddRecipient,
     Answer,
+    ChangeHeader,
+    ChangeSender,
     DeleteRecipient,
     Quarantine,
     Reply,
@@ -55,12 +60,17 @@ from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # Actions that any configuration may come to need; asked for once, since a session outlives a reload.
 ACTIONS = Action.ADD_HEADERS | Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
+# Those of access tables alone; a mail server too old for one of them is served without it.
+ACCESS_ACTIONS = Action.CHANGE_HEADERS | Action.CHANGE_SENDER
+# Macros for the connection where access tables are asked: what mail servers send there by themselves, and the
+# ports of both ends. A list that we ask for takes the place of the mail server's own.
+ACCESS_MACROS = (
+    "j {daemon_name} {daemon_addr} {daemon_port} {if_name} {if_addr} {client_addr} {client_port} v _"
+)
 
 # Steps that never need an answer, or are never wanted.
 ALWAYS = (
-    Step.NR_CONNECT
-    | Step.NR_HELO
-    | Step.NR_RCPT
+    Step.NR_HELO
     | Step.NR_DATA
     | Step.NR_UNKNOWN
     | Step.NR_HEADER
@@ -81,26 +91,27 @@ ANSWERED: dict[type[Command], Step] = {
     Body: Step.NR_BODY,
     Unknown: Step.NR_UNKNOWN,
 }
-# Most of a body that is kept for filters, in bytes.
-BODY_BYTES = 1024 * 1024
-# Most of the letters in headers, besides their number (`MOST_HEADERS`): what is more is not looked at.
-HEADER_BYTES = 16 * 1024 * 1024
-# Most of recipients, in bytes; a mail server has its own limit far below. Each counts for what it takes of
-# our memory besides its letters.
-ENVELOPE_BYTES = 32 * 1024 * 1024
-ENTRY_BYTES = 200
-_HEADER_SIGNS = len(": \r\n")
+# Changes that an old mail server may not know.
+ALLOWED_BY: dict[type[Reply], Action] = {
+    AddHeader: Action.ADD_HEADERS,
+    ChangeHeader: Action.CHANGE_HEADERS,
+    ChangeSender: Action.CHANGE_SENDER,
+}
+_REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 
 
 def unwanted_steps(site: Site) -> Step:
     """What a configuration lets us negotiate away."""
-    steps = ALWAYS
-    if not site.judges_senders:
+    steps, asked = ALWAYS, site.access_stages("milter")
+    for stage, step in ((Stage.CONNECT, Step.NR_CONNECT), (Stage.RCPT, Step.NR_RCPT)):
+        if stage not in asked:
+            steps |= step
+    if not site.judges_senders and Stage.MAIL not in asked:
         steps |= Step.NR_MAIL
     if not any(script.facts.body for script in site.scripts):
         steps |= Step.NO_BODY
-    if not site.scripts and not site.judges_headers:
+    if not site.scripts and not site.judges_headers and Stage.END_OF_MESSAGE not in asked:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -112,63 +123,26 @@ class _Client:
     address: str = ""
     name: str = ""
     helo: str = ""
-
-
-@dataclass(slots=True)
-class _Envelope:
-    """What the session has said of the current message."""
-
-    sender: str
-    login: str
-    queue_id: str
-    macros: dict[str, str]
-    paths: list[str] = field(default_factory=list)  # recipients as the mail server wrote them
-    headers: list[tuple[str, str]] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
-    header_letters: int = 0
-    cut: bool = False
-    path_letters: int = 0
-    body_bytes: int = 0
-
-    @property
-    def size_bytes(self) -> int:
-        return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
-
-    def take_headers(self, headers: list[tuple[str, str]]) -> None:
-        """What is too much is left out, and known to be."""
-        self.header_letters += sum(len(name) + len(value) for name, value in headers)
-        self.cut = (
-            self.cut or len(self.headers) + len(headers) > MOST_HEADERS or self.header_letters > HEADER_BYTES
-        )
-        if not self.cut:
-            self.headers += headers
-
-    def take_recipient(self, path: str) -> None:
-        """Raises `ProtocolError` when it is too much."""
-        self.paths.append(path)
-        self.path_letters += len(path)
-        if self.path_letters + ENTRY_BYTES * len(self.paths) > ENVELOPE_BYTES:
-            raise ProtocolError(f"recipients of more than {ENVELOPE_BYTES} bytes")
-
-    def take_body(self, chunk: bytes) -> None:
-        self.body_bytes += len(chunk)
-        self.body += chunk[: max(0, BODY_BYTES - len(self.body))]
+    port: int = 0
+    tag: str = ""  # of PORT_ACCESS
 
 
 def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
     """Everything to send at the end of a message, the answer last."""
-    if decision.watched or decision.plain:
+    if decision.watched or (decision.plain and not decision.changes):
         return [Answer.CONTINUE]
     match decision.verdict:
         case Verdict.REFUSE | Verdict.DEFER:
-            code = 550 if decision.verdict is Verdict.REFUSE else 450
-            return [ReplyCode(code, decision.enhanced, clean_lines(text))]
+            return [ReplyCode(decision.smtp_code, decision.enhanced, clean_lines(text))]
         case Verdict.DISCARD:
             return [Answer.DISCARD]
     gone = {*decision.refused, *decision.discarded}
     replies: list[Reply] = [AddHeader(name, value) for name, value in decision.headers]
     replies += [AddRecipient(f"<{address}>") for address in decision.copies_to]
     replies += [DeleteRecipient(path) for path in dict.fromkeys(paths) if bare_address(path) in gone]
+    replies += [ChangeHeader(1, name, value) for name, value in decision.fields]
+    if decision.new_sender is not None:
+        replies.append(ChangeSender(f"<{decision.new_sender}>"))
     if decision.verdict is Verdict.HOLD:
         replies.append(Quarantine(" ".join(clean_lines(text))))
     # Continue, never a refusal, behind a quarantine: with one the mail server forgets it.
@@ -186,10 +160,11 @@ class MilterConnection(Connection):
         self._judge = judge()
         self._conclusions = conclusions
         self._session = FilterSession()
+        self._actions = Action(0)
         self._steps = Step(0)
         self._answered: frozenset[object] = frozenset()
         self._client = _Client()
-        self._message: _Envelope | None = None
+        self._message: Envelope | None = None
 
     @property
     def idle(self) -> bool:
@@ -205,8 +180,7 @@ class MilterConnection(Connection):
                 if command is Need.DATA:
                     return
                 kind = type(command)
-                self._TAKE[kind](self, command)
-                if kind in self._answered:
+                if not self._TAKE[kind](self, command) and kind in self._answered:
                     self.write(_CONTINUE)
         except ProtocolError as error:
             self.abort(str(error))
@@ -214,16 +188,34 @@ class MilterConnection(Connection):
     # --- the client
 
     def _negotiate(self, command: Negotiate) -> None:
-        ours = negotiate(command, ACTIONS, unwanted_steps(self._judge.site))
-        self._steps = ours.steps
+        optional = ACCESS_ACTIONS & command.actions
+        ours = negotiate(command, ACTIONS | optional, unwanted_steps(self._judge.site))
+        self._actions, self._steps = ours.actions, ours.steps
+        if self._judge.tables.by_milter and Action.SET_MACROS & command.actions:
+            actions = ours.actions | Action.SET_MACROS
+            ours = replace(ours, actions=actions, macros=((MacroStage.CONNECT, _macros(self._judge.site)),))
         self._answered = frozenset(kind for kind, step in ANSWERED.items() if not ours.steps & step)
         self.write(ours.encode())
 
-    def _connect(self, command: Connect) -> None:
-        self._client = _Client(command.client_address, command.hostname)
+    def _connect(self, command: Connect) -> bool:
+        self._client = _Client(command.client_address, command.hostname, port=command.port)
+        if Stage.CONNECT not in self._judge.tables.by_milter:
+            return False
+        nothing_yet = Envelope("", "", "", self._known(self._session.macros()))
+        request = self._request(Stage.CONNECT, nothing_yet, ())
+        decision = self._judge.access(request)
+        self._client = replace(self._client, tag=decision.tag)
+        return self._answer_step(request, decision)
+
+    def _known(self, macros: dict[str, str]) -> dict[str, str]:
+        """Macros with what the milter protocol says in another way."""
+        if self._judge.tables.by_milter:
+            macros.setdefault("{client_port}", str(self._client.port or ""))
+            macros[TAG_MACRO] = self._client.tag
+        return macros
 
     def _helo(self, command: Helo) -> None:
-        self._client = _Client(self._client.address, self._client.name, command.name)
+        self._client = replace(self._client, helo=command.name)
 
     def _next_client(self, _command: QuitNewConnection) -> None:
         self._client, self._message = _Client(), None
@@ -238,19 +230,52 @@ class MilterConnection(Connection):
 
     def _mail(self, command: Mail) -> None:
         self._renew_judge()
-        macros = self._session.macros()
-        envelope = _Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
+        macros = self._known(self._session.macros())
+        envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
         self._message = envelope
+        ending: Ending = None
+        asked = Stage.MAIL in self._judge.tables.by_milter
+        if asked or self._judge.site.judges_senders:
+            request = self._request(Stage.MAIL, envelope, (), command.arguments)
         if self._judge.site.judges_senders:
-            request = self._request(Stage.MAIL, envelope, ())
             decision = self._judge.sender(request)
-            if not decision.plain:
-                self._answer(self._conclusions.conclude(request, decision), decision, [])
+            ending = None if decision.plain else self._conclusions.conclude(request, decision)
+            if decision.in_effect is not Verdict.ACCEPT:
+                self._answer(ending, decision, [])
                 return
-        if not self._steps & Step.NR_MAIL:
-            self.write(_CONTINUE)
+        if asked:
+            self._carry(envelope, "", decision := self._judge.access(request))
+            self._answer_step(request, decision, ending)
+        elif not self._steps & Step.NR_MAIL:
+            self.answer_soon(ending, _CONTINUE)
 
-    def _request(self, stage: Stage, envelope: _Envelope, recipients: tuple[str, ...]) -> Request:
+    def _carry(self, envelope: Envelope, recipient: str, decision: Decision) -> None:
+        """Keep what can be done only at the end of the message."""
+        if decision.delays_on and not decision.watched:
+            envelope.delay_s = max(envelope.delay_s, decision.delay_s)
+        if decision.verdict not in _REFUSALS:
+            envelope.carried.append((recipient, decision))
+
+    def _answer_step(self, request: Request, decision: Decision, first: Ending = None) -> bool:
+        """Answer a connection, MAIL or RCPT by what the access tables say, now or a little later."""
+        refused = decision.verdict in _REFUSALS
+        ending = self._conclusions.conclude(request, decision) if refused else None
+        reply = _CONTINUE
+        if decision.in_effect in _REFUSALS:
+            reply = _encoded(changes(decision, [], refusal_text(decision)))
+        delay_s = max(
+            0.0 if decision.watched else decision.delay_s, self._message.delay_s if self._message else 0.0
+        )
+        self.answer_soon(in_turn(first, ending), reply, delay_s)
+        return True
+
+    def _request(
+        self,
+        stage: Stage,
+        envelope: Envelope,
+        recipients: tuple[str, ...],
+        parameters: tuple[str, ...] = (),
+    ) -> Request:
         client = self._client
         return Request(
             stage,
@@ -263,6 +288,8 @@ class MilterConnection(Connection):
             recipients,
             envelope.queue_id,
             envelope.macros,
+            parameters,
+            (envelope.asked, len(envelope.paths)),
         )
 
     def _renew_judge(self) -> None:
@@ -279,9 +306,21 @@ class MilterConnection(Connection):
     def _abort(self, _command: Abort) -> None:
         self._message = None
 
-    def _rcpt(self, command: Rcpt) -> None:
-        if self._message:
-            self._message.take_recipient(command.path)
+    def _rcpt(self, command: Rcpt) -> bool:
+        envelope = self._message
+        if envelope is None:
+            return False
+        envelope.asked += 1
+        if Stage.RCPT not in self._judge.tables.by_milter:
+            envelope.take_recipient(command.path)
+            return False
+        recipient = bare_address(command.path)
+        request = self._request(Stage.RCPT, envelope, (recipient,), command.arguments)
+        decision = self._judge.access(request)
+        self._carry(envelope, recipient, decision)
+        if decision.in_effect not in _REFUSALS:
+            envelope.take_recipient(command.path)
+        return self._answer_step(request, decision)
 
     def _header(self, command: Header) -> None:
         if self._message:
@@ -302,20 +341,33 @@ class MilterConnection(Connection):
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         headers = tuple(envelope.headers)
         message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
-        decision = self._judge.message(message)
+        decision = self._at_end(message, envelope)
         if decision.told:
             self._conclusions.tell(request, decision)
+        delay_s = max(envelope.delay_s, 0.0 if decision.watched else decision.delay_s)
         if decision.plain:
             self._conclusions.accepted(request, decision)
-            self.write(_CONTINUE)
+            self._answer(None, decision, envelope.paths, delay_s)
             return
         ending = self._conclusions.conclude_message(message, decision, self._judge.site)
-        self._answer(ending, decision, envelope.paths)
+        self._answer(ending, decision, envelope.paths, delay_s)
 
-    def _answer(self, ending: Coroutine[None, None, None], decision: Decision, paths: list[str]) -> None:
-        self.answer_later(ending, lambda: _encoded(changes(decision, paths, refusal_text(decision))))
+    def _at_end(self, message: Message, envelope: Envelope) -> Decision:
+        """What filters and limits say, with what the access tables wanted done at the end."""
+        if Stage.END_OF_MESSAGE in self._judge.tables.by_milter:
+            rewritten = self._judge.rewrite(message)
+            if rewritten.in_effect in _REFUSALS:
+                return rewritten
+            envelope.carried.append(("", rewritten))
+        decision = self._judge.message(message)
+        return with_carried(decision, envelope.carried, message.request.recipients)
 
-    _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], None]]] = {
+    def _answer(self, ending: Ending, decision: Decision, paths: list[str], delay_s: float = 0.0) -> None:
+        replies = changes(decision, paths, refusal_text(decision))
+        known = (one for one in replies if not ALLOWED_BY.get(type(one), Action(0)) & ~self._actions)
+        self.answer_soon(ending, _encoded(known), delay_s)
+
+    _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], bool | None]]] = {
         Negotiate: _negotiate,
         Connect: _connect,
         Helo: _helo,
@@ -335,3 +387,11 @@ class MilterConnection(Connection):
 
 def _encoded(replies: Iterable[Reply]) -> bytes:
     return b"".join(reply.encode() for reply in replies)
+
+
+def _macros(site: Site) -> str:
+    """Macros to ask for at the connection, with those that channels have conditions on."""
+    wanted = dict.fromkeys(ACCESS_MACROS.split())
+    named = [name for channel in site.channels for name in channel.macros if name != TAG_MACRO]
+    wanted |= dict.fromkeys(name for name in named if name.isprintable() and " " not in name)
+    return " ".join(wanted)

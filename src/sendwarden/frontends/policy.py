@@ -14,9 +14,10 @@ from sendwarden.engine.limits.rules import Counts
 from sendwarden.engine.senders import MISMATCHES
 from sendwarden.service.allowance import Whole
 from sendwarden.service.conclude import Conclusions
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
+from sendwarden.service.owed import Answer, OwedSteps
 from sendwarden.service.ports import EventLog
 from sendwarden.service.quick import Quick
 from sendwarden.service.senders import is_mismatch
@@ -35,6 +36,9 @@ STAGES = {
     "DATA": Stage.DATA,
     "END-OF-MESSAGE": Stage.END_OF_MESSAGE,
 }
+_REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
+# At the connection there is nothing to say but what access tables do.
+_NOTHING = Decision(Verdict.ACCEPT, "", "")
 # Digits of a number in a request that we believe.
 _DIGITS = 15
 
@@ -64,12 +68,14 @@ def to_reply(decision: Decision) -> bytes:
     text = refusal_text(decision)
     match decision.in_effect:
         case Verdict.ACCEPT:
-            sent_elsewhere = decision.transport and not decision.watched
-            return encode_reply(Action.FILTER, decision.transport) if sent_elsewhere else DUNNO
+            if decision.transport and not decision.watched:
+                return encode_reply(Action.FILTER, decision.transport)
+            added = "" if decision.watched else ": ".join(next(iter(decision.headers), ()))
+            return encode_reply(Action.PREPEND, added) if added else DUNNO
         case Verdict.REFUSE:
-            return encode_code(550, f"{decision.enhanced or '5.7.1'} {text}")
+            return encode_code(decision.smtp_code, f"{decision.enhanced or '5.7.1'} {text}")
         case Verdict.DEFER:
-            return encode_code(450, f"{decision.enhanced or '4.7.1'} {text}")
+            return encode_code(decision.smtp_code, f"{decision.enhanced or '4.7.1'} {text}")
         case Verdict.HOLD:
             return encode_reply(Action.HOLD, text)
         case Verdict.DISCARD:
@@ -86,6 +92,7 @@ class PolicyConnection(Connection):
         self._judge = judge
         self._conclusions = conclusions
         self._decoder = PolicyDecoder()
+        self._owed = OwedSteps()
         self._quick: Quick | None = None
         self._tail: bytes | None = None  # what stands behind the scanned attributes of this peer's requests
         self._instance = b""
@@ -155,22 +162,26 @@ class PolicyConnection(Connection):
 
     def _answer(self, asked: PolicyRequest) -> None:
         request = to_request(asked, self.listener)
-        decision = self._decision(request, asked) if request else None
-        if request is None or decision is None:
+        if request is None:
             self.write(DUNNO)
             return
+        judge = self._judge()
+        tables = self._tables(judge, request)
+        first: Ending = None
+        if tables and tables.decision.reference and not tables.again:
+            first = self._conclusions.conclude(tables.request, tables.decision)
+        if tables and tables.decision.in_effect in _REFUSALS:
+            self.answer_soon(first, to_reply(tables.decision), tables.decision.delay_s)
+            return
+        decision = self._decision(judge, request, asked)
         if decision.told:
             self._conclusions.tell(request, decision)
-        told = self._tell_of_sender(request, asked, decision)
-        if told:
-            self.write(told)
-        elif decision.plain:
-            self.write(DUNNO)
-        else:
-            ending = self._concluded_late(request, decision) if decision.delay_s else None
-            self.answer_later(
-                ending or self._conclusions.conclude(request, decision), lambda: to_reply(decision)
-            )
+        said_before = self._tell_of_sender(request, asked, decision)
+        ending = None if decision.plain or said_before else self._conclusions.conclude(request, decision)
+        said = [decision, *([tables.decision] if tables else [])]
+        delay_s = max(0.0 if one.watched else one.delay_s for one in said)
+        reply = said_before or next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
+        self.answer_soon(in_turn(first, ending), reply, delay_s)
 
     def _tell_of_sender(self, request: Request, asked: PolicyRequest, decision: Decision) -> bytes:
         """What is wrong with a message's sender is told once: the reply given before, if it is that again."""
@@ -186,21 +197,26 @@ class PolicyConnection(Connection):
             self._conclusions.tell_mismatches(request, decision)
         return b""
 
-    def _decision(self, request: Request, asked: PolicyRequest) -> Decision | None:
+    def _tables(self, judge: Judge, request: Request) -> Answer | None:
+        """What the access tables say, if this frontend asks them, and the sender may be used at all."""
+        stages = judge.tables.by_policy
+        if not stages or judge.sender(request).in_effect is not Verdict.ACCEPT:
+            return None
+        answer = self._owed.answer(request, stages, judge.access)
+        if answer and answer.lost:
+            self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
+        return answer
+
+    def _decision(self, judge: Judge, request: Request, asked: PolicyRequest) -> Decision:
         name = asked.get("instance").encode("utf-8", "surrogateescape")
         match request.stage:
             case Stage.MAIL:
-                return self._judge().sender(request)
+                return judge.sender(request)
             case Stage.RCPT:
-                return self._judge().recipient(request, name, self._server)
+                return judge.recipient(request, name, self._server)
             case Stage.DATA | Stage.END_OF_MESSAGE:
-                return self._judge().whole(request, whole_of(request, asked, name, self._server))
-        return None
-
-    async def _concluded_late(self, request: Request, decision: Decision) -> None:
-        """A slow answer takes no longer for being kept."""
-        delay = 0.0 if decision.watched else decision.delay_s
-        await asyncio.gather(self._conclusions.conclude(request, decision), asyncio.sleep(delay))
+                return judge.whole(request, whole_of(request, asked, name, self._server))
+        return _NOTHING
 
 
 def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -> Whole:

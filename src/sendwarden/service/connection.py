@@ -18,6 +18,9 @@ from sendwarden.service.ports import EventLog
 # Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
 _DATA_AGE = struct.Struct("=52xI")
 
+# What must be awaited before an answer may go out.
+Ending = Coroutine[None, None, None] | None
+
 
 class Served(asyncio.BaseProtocol, ABC):
     """What the daemon asks of each connection, whatever it speaks."""
@@ -139,6 +142,13 @@ class Connection(asyncio.Protocol, Served):
             self._transport.abort()
             self._transport = None
 
+    def answer_soon(self, ending: Ending, reply: bytes, delay_s: float = 0.0) -> None:
+        """Answer at once if nothing must be awaited before, and no ``delay_s``; else later."""
+        if ending is None and not delay_s:
+            self.write(reply)
+        else:
+            self.answer_later(_slowly(ending, delay_s) if delay_s or not ending else ending, lambda: reply)
+
     def answer_later(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
         """Await ``ending``, then send what ``reply`` gives and go on."""
         self.answering = asyncio.get_running_loop().create_task(self._concluded(ending, reply))
@@ -169,3 +179,19 @@ class Connection(asyncio.Protocol, Served):
     def drain(self, *, now: bool) -> None:
         if now or self.idle:
             self.end()
+
+
+async def _slowly(ending: Ending, delay_s: float) -> None:
+    """Both at a time, so that a delay costs no more than itself."""
+    await asyncio.gather(asyncio.sleep(delay_s), *([ending] if ending else []))
+
+
+def in_turn(first: Ending, second: Ending) -> Ending:
+    """Two things to await, the one behind the other, of which either may be missing."""
+
+    async def both() -> None:
+        for ending in (first, second):
+            if ending:
+                await ending
+
+    return both() if first and second else first or second

@@ -15,6 +15,7 @@ from sendwarden.engine.channel import Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
+from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
@@ -59,6 +60,7 @@ class Judge:
         self._meters = meters
         self._outside = outside
         self._allowance = allowance
+        self.tables = AccessTables(site, meters, outside)
 
     def channel(self, request: Request) -> Channel:
         return channel_of(request, self.site.channels)
@@ -110,6 +112,17 @@ class Judge:
             return Decision(Verdict.ACCEPT, channel.name, account)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
+
+    def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
+        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
+        return self.tables.step(request, self.channel(request), self.account(request), trace)
+
+    def rewrite(self, message: Message, trace: list[TableRun] | None = None) -> Decision:
+        """At the end of a message: what AUTH_REWRITE says."""
+        request, channel = message.request, self.channel(message.request)
+        if message.cut and request.login:
+            return self._unread(request, channel)
+        return self.tables.rewrite(message, channel, self.account(request), trace)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None

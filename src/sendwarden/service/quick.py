@@ -52,7 +52,8 @@ class Quick:
         self._of = judge
         channels = judge.site.channels
         # A channel chosen by more than the client and the login is none that can be remembered by them.
-        self._possible = not any(channel.macros for channel in channels) and not judge.site.judges_senders
+        by_more = any(channel.macros for channel in channels) or judge.site.judges_senders
+        self._possible = not by_more and not judge.tables.by_policy
         self.forget()
 
     def _found(self, address: bytes, login: bytes) -> AccountMeter | None:

@@ -62,7 +62,7 @@ def with_mismatch(
             changed = replace(decision, verdict=Verdict.HOLD, reasons=(*decision.reasons, *found))
         case "tag" if decision.verdict in (Verdict.ACCEPT, Verdict.HOLD):
             changed = replace(changed, headers=((TAG, "mismatch"),))
-    if changed.plain:
+    if changed.plain and not changed.headers:
         return changed
     reference = changed.reference or references.next()
     tags = tuple((name, f"{value} [{reference}]" if reference else value) for name, value in changed.headers)

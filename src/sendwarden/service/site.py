@@ -6,9 +6,12 @@ Never changed, only replaced as a whole.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Literal
 
+from sendwarden.core.decision import Stage
 from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
+from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Channel
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limits
@@ -39,6 +42,7 @@ class Site:
     most_accounts: int = 1_000_000  # counted at a time
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
+    access: AccessRules = field(default_factory=AccessRules)
 
     @property
     def scripts(self) -> tuple[Script, ...]:
@@ -48,6 +52,11 @@ class Site:
             found += [channel.sourcefilter] if channel.sourcefilter else []
             found += [destination.script for destination in channel.destinationfilters]
         return tuple(found)
+
+    def access_stages(self, frontend: Literal["milter", "policy"]) -> frozenset[Stage]:
+        """The steps at which this frontend asks an access table."""
+        asked = self.access.frontends in (frontend, "both")
+        return frozenset(present(self.mappings.__contains__)) if asked else frozenset()
 
     @property
     def judges_senders(self) -> bool:

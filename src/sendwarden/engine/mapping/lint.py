@@ -26,6 +26,7 @@ FLAGS_OF_TABLES: tuple[tuple[str, str], ...] = (
     ("SEND_ACCESS", "YNTFBHVZUI<>DAXS"),
     ("ORIG_MAIL_ACCESS", "YNTFBHVZUI<>DAXS"),
     ("MAIL_ACCESS", "YNTFBHVZUI<>DAXS"),
+    ("AUTH_REWRITE", "JKYTNZ"),
 )
 
 

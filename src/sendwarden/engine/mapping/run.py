@@ -24,6 +24,7 @@ class Result:
     text: str
     flags: frozenset[str] = _NO_FLAGS
     matched: bool = False
+    entry: Entry | None = field(default=None, compare=False)  # the last one that matched and did not fail
 
     @property
     def yes(self) -> bool:
@@ -117,28 +118,29 @@ class Scan:
     def run(self, table: MappingTable, text: str) -> Result:
         flags = _NO_FLAGS
         probe, matched, at = Probe(text), False, 0
+        last: Entry | None = None
         extra_pass_wanted, extra_pass_given = False, False
         passes = _Passes(text)
         while True:
             number, captures = self._match(table, at, probe)
             if captures is None:
                 if not extra_pass_wanted or extra_pass_given:
-                    return Result(probe.text, flags, matched)
+                    return Result(probe.text, flags, matched, last)
                 extra_pass_given, restarted, at = True, True, 0
             else:
                 made, new_flags, control = self._expand(table.entries[number], captures)
                 if made is not None:
-                    matched = True
+                    matched, last = True, table.entries[number]
                     flags = flags | new_flags if flags else new_flags
                     probe = Probe(made) if control in ("C", "L", "R") else probe
                 if control not in ("C", "L", "R"):
-                    return Result(probe.text if made is None else made, flags, matched)
+                    return Result(probe.text if made is None else made, flags, matched, last)
                 extra_pass_wanted = extra_pass_wanted or control == "L"
                 restarted = control == "R"
                 at = 0 if restarted else number + 1
             if restarted and passes.enough(probe.text):
                 self.world.warn("mapping-loop", table.name)
-                return Result(probe.text, flags, matched)
+                return Result(probe.text, flags, matched, last)
 
     def _match(self, table: MappingTable, at: int, probe: Probe) -> tuple[int, tuple[str, ...] | None]:
         """The first entry from ``at`` on that matches, and its captures; None when the table ends first."""
