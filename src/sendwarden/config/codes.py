@@ -75,6 +75,14 @@ CODES: Mapping[str, str] = {
         "A call-out counts in a MeterMaid table that no option defines. It would always fail, that is, "
         "never be over quota."
     ),
+    "SW217": (
+        "A template uses $0 to $9 beyond the wildcards of its pattern, which are counted from 0. Nothing "
+        "stands for it: as the key of a call-out it counts for nobody, and a limit made of it holds for none."
+    ),
+    "SW218": (
+        "A call-out counts for a key that is always empty. The null sender has such a key, and is never "
+        "counted: the call fails, that is, nobody is ever over quota."
+    ),
     "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
     "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",
