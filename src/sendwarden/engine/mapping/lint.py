@@ -145,7 +145,7 @@ def _flags(table: MappingTable) -> list[Problem]:
 
 
 def _beyond(table: MappingTable) -> Iterator[Problem]:
-    """Captures beyond the wildcards of the pattern: nothing stands for them, and nothing is what is counted."""
+    """Captures beyond the wildcards of the pattern: nothing stands for them, and it is counted for nobody."""
     for entry in table.entries:
         for capture in _captures(entry.parts):
             if capture.index >= entry.saved:
