@@ -65,6 +65,11 @@ class Loaded:
         return networks(self.settings.listen.allow)
 
     @property
+    def enforcing(self) -> list[str]:
+        """Channels that act."""
+        return [channel.name for channel in self.site.channels if channel.mode is Mode.ENFORCE]
+
+    @property
     def usable(self) -> bool:
         return not has_errors(self.problems)
 
