@@ -125,6 +125,7 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "refused": [],
         "discarded": [],
         "copies_to": [],
+        "headers": [],
     }
 
 
@@ -207,6 +208,23 @@ def test_where_a_foreign_sender_is_only_watched_the_message_goes_on_to_the_filte
         'only watching let it pass: the envelope sender "bob@example.org" does not belong to "eve"'
     ]
     assert lines(said, "decision") == ["accept"]
+
+
+def test_a_foreign_from_is_told_with_the_header_that_it_would_get(site: Commands) -> None:
+    own = 'login = true\nheader_from = "own"\nforeign_sender = "tag"'
+    write(
+        site.folder,
+        {
+            "sendwarden.toml": SETTINGS.replace("login = true", own),
+            "foreign": "From: bob@x.example\n\nText.\n",
+        },
+    )
+
+    said = explain(site, *EVE, "--to", "v@x.example", message="foreign")
+
+    assert said.code == GOOD and lines(said, "decision") == ["accept"]
+    assert lines(said, "because") == ['From names "bob@x.example", which does not belong to "eve"']
+    assert lines(said, "adds") == ["X-Sendwarden-Sender: mismatch"]
 
 
 def test_a_channel_and_a_socket_may_be_named(site: Commands) -> None:

@@ -25,6 +25,10 @@ def options(text: str) -> Files:
     return {"metermaid.options": text}
 
 
+def senders(text: str) -> Files:
+    return {"senders": text}
+
+
 # Code -> a configuration that has it, and the text above the caret (None: the file as a whole, or no place).
 GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW101": (settings("mod = 1"), "mod"),
@@ -104,6 +108,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         '"s.filter"',
     ),
     "SW322": (sieve('if header :matches "From" "*<*>*" { discard; }'), '"*<*>*"'),
+    "SW324": (settings('[[channel]]\nname = "a"\nlogin = true\nforeign_sender = "tag"'), '"tag"'),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -113,6 +118,11 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW405": (options("metermaid.config.port = 63837\n"), "metermaid.config.port"),
     "SW407": (options("just words\n"), "just words"),
     "SW408": (options(METER + METER), "metermaid.table.t.quota"),
+    "SW601": (senders("info@example.org\n"), "info@example.org"),
+    "SW602": (senders("info@ example.org\n"), "info@"),
+    "SW603": (senders("  bob\n"), "  bob"),
+    "SW604": (senders("info@example.org bob\nINFO@example.org eve\n"), "INFO@example.org"),
+    "SW605": (senders("/^(.*)@example.org$/ ${1}\n"), "/^(.*)@example.org$/"),
 }
 # These need a state file; the tests further down have them.
 LIVE = ("SW402", "SW501")
@@ -131,7 +141,9 @@ WARNINGS = frozenset(
         "SW320",
         "SW321",
         "SW322",
+        "SW324",
         "SW405",
         "SW408",
+        "SW604",
     }
 )

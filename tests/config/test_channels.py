@@ -110,6 +110,10 @@ def test_what_a_channel_leaves_out_has_its_default(tmp_path: Path) -> None:
         pytest.param('unauthenticated = "discard"', "unauthenticated", Verdict.DISCARD, id="unauthenticated"),
         pytest.param('refusal = "defer"', "refusal", Verdict.DEFER, id="refusal"),
         pytest.param('senders = "own"', "senders", "own", id="senders"),
+        pytest.param('header_from = "own"', "header_from", "own", id="header_from"),
+        pytest.param(
+            'senders = "own"\nforeign_sender = "hold"', "foreign_sender", "hold", id="foreign_sender"
+        ),
         pytest.param('envelope_from = "account"', "envelope_from", "account", id="what filters see"),
         pytest.param('count = "message"', "count", "message", id="count"),
         pytest.param('mode = "enforce"', "mode", Mode.ENFORCE, id="mode"),

@@ -449,3 +449,52 @@ def test_a_meter_that_is_nearly_there_names_both(tmp_path: Path) -> None:
     (problem,) = load_folder(tmp_path, '[metermaid]\nfile = "opts"\n', files).problems
 
     assert problem.remedy == 'did you mean "spams"?  Else set metermaid.table.spam.quota in opts'
+
+
+# --- the file of [senders]
+
+LENT = "info@example.org bob\n"
+
+
+def test_the_file_of_senders_is_read_where_it_is_there_and_lends_addresses(tmp_path: Path) -> None:
+    site = load_folder(tmp_path, "[site]\ndomains = ['example.org']\n", {"senders": LENT}).site
+
+    assert site.owners.may_use("bob", "info@example.org") and not site.owners.may_use(
+        "eve", "info@example.org"
+    )
+
+
+def test_without_a_file_of_senders_nothing_is_lent_and_one_that_is_named_must_be_there(
+    tmp_path: Path,
+) -> None:
+    assert not load_folder(tmp_path, "").site.owners.may_use("bob", "info@example.org")
+    assert told(load_folder(tmp_path, '[senders]\nfile = "nobody"')) == ["SW121 sendwarden.toml:2:8"]
+
+
+def test_the_file_of_senders_may_lie_anywhere_and_its_problems_name_it(tmp_path: Path) -> None:
+    (tmp_path / "maps").write_text(f"{LENT}info\n")
+    (tmp_path / "site").mkdir()
+
+    loaded = load_folder(tmp_path / "site", f'[senders]\nfile = "{tmp_path}/maps"\nevery_domain = true')
+
+    assert told(loaded) == [f"SW601 {tmp_path}/maps:2:1"]
+    assert loaded.site.owners.may_use("bob", "info@example.org") and loaded.site.every_domain
+
+
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ('senders = "own"\nforeign_sender = "hold"', []),
+        ('header_from = "own"\nforeign_sender = "hold"', []),
+        ('foreign_sender = "hold"', ["SW324"]),
+        ('login = false\nheader_from = "own"', ["SW324"]),
+        ('login = false\nheader_from = "own"\nforeign_sender = "allow"', ["SW324", "SW324"]),
+        ('header_from = "any"', []),
+    ],
+)
+def test_settings_about_senders_that_have_no_effect_are_a_warning(
+    tmp_path: Path, lines: str, warned: list[str]
+) -> None:
+    loaded = load_folder(tmp_path, f'[[channel]]\nname = "a"\n{lines}\n')
+
+    assert [problem.code for problem in loaded.problems] == warned and loaded.usable

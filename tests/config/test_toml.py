@@ -277,3 +277,9 @@ def test_a_value_nested_too_deep_is_told_and_the_rest_is_read() -> None:
 
     assert [str(problem.place) for problem in found.problems] == ["site.toml:1:1"]
     assert found.values == {"b": 2}
+
+
+@pytest.mark.parametrize("text", ["[{}[", "[[x{}[", "[{}x{}]]]]{}x", "a{}b", "a ={}", "a = [{}"])
+def test_a_line_of_blanks_takes_no_time(text: str) -> None:
+    """It would be hours, were one of the expressions to try all ways of parting them."""
+    read_toml("a.toml", text.replace("{}", " " * 20_000))

@@ -265,3 +265,17 @@ def test_paths_as_mail_servers_send_them(path: str, address: str) -> None:
 )
 def test_the_domain_of_an_address_stands_behind_its_last_at_sign(address: str, domain: str) -> None:
     assert split_address(address)[1] == domain
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("mallory+" + "x" * 2000 + "1", "mallory"),
+        ("MALLORY+" + "x" * 2000 + "@Example.ORG", "mallory@example.org"),
+        ("a" * 1500 + "+1", "A" * 1500 + "+2"),
+        ("a" * 1500 + "@example.org", "A" * 1500 + "@EXAMPLE.org"),
+    ],
+    ids=["sub-address", "with a domain", "longer than any name", "with a long name and a domain"],
+)
+def test_a_login_is_no_other_for_being_long(one: str, other: str) -> None:
+    assert account_of(one, IdentityRules()) == account_of(other, IdentityRules())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sendwarden.core.mailbox import Mailbox, parse_mailboxes
+from sendwarden.core.mailbox import Mailbox, parse_mailboxes, pieces_of
 
 BOB = Mailbox("bob@example.org", "bob", "example.org", "")
 
@@ -173,7 +173,45 @@ def test_a_list_is_its_entries(entries: list[str]) -> None:
     assert parse_mailboxes(", ".join(entries)) == tuple(box for e in entries for box in parse_mailboxes(e))
 
 
+# --- pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses", "beside", "closed"),
+    [
+        pytest.param("Bob <bob@x.org>", ["bob@x.org"], "Bob", True, id="a name"),
+        pytest.param("a@b <bob@x.org>", ["a@b", "bob@x.org"], "", True, id="an address for a name"),
+        pytest.param('"a@b" <bob@x.org> (c@d)', ["bob@x.org"], "a@b    c@d", True, id="quotes and comments"),
+        pytest.param("a@b: bob@x.org;", ["a@b", "bob@x.org"], "", True, id="the name of a group"),
+        pytest.param("<@a,@b:bob@x.org>", ["bob@x.org"], "@a  @b", True, id="a route"),
+        pytest.param("a@b@c", ["a@b", "b@c"], "", True, id="two at signs"),
+        pytest.param("a b.c@d.. e", ["b.c@d"], "a  .. e", True, id="words and dots"),
+        pytest.param("bob (x) @ x . org", ["bob@x.org"], "x", True, id="a comment inside"),
+        pytest.param("a@[1.2.3.4]", ["a@[1.2.3.4]"], "", True, id="a literal"),
+        pytest.param("a@ @b @", [], "a@ @b @", True, id="halves"),
+        pytest.param('"a@b', [], "a@b", False, id="a quote without its end"),
+        pytest.param("a@b (c", ["a@b"], "c", False, id="a comment without its end"),
+        pytest.param("a@b [c", ["a@b"], "[c", False, id="a literal without its end"),
+    ],
+)
+def test_pieces(text: str, addresses: list[str], beside: str, closed: bool) -> None:
+    pieces = pieces_of(text)
+
+    assert [box.address for box in pieces.addresses] == addresses
+    assert " ".join(pieces.text.split()) == " ".join(beside.split()) and pieces.closed is closed
+
+
+@given(FIELDS)
+def test_every_address_of_a_list_is_a_piece(field: str) -> None:
+    pieces = pieces_of(field)
+
+    assert all(box.valid for box in pieces.addresses)
+    listed = {box.address for box in parse_mailboxes(field) if box.valid}
+    assert listed <= {box.address for box in pieces.addresses}
+
+
 @pytest.mark.parametrize("letters", ["(", ")", "<", '"', "[", "\\", ",", "a.", "@", "(\\", "<@a,", ":"])
 def test_long_fields_of_one_sign_are_read_at_once(letters: str) -> None:
     """What is quadratic here takes minutes."""
     assert len(parse_mailboxes(letters * 50_000)) <= 50_000
+    assert len(pieces_of(letters * 50_000).addresses) <= 50_000

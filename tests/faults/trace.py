@@ -12,6 +12,8 @@ from tests.faults.load import REFERENCE
 from tests.servers.space import SERVERS, wait_for
 
 STRACE = SERVERS / "strace" / "usr" / "bin" / "strace"
+# Its libraries are unpacked beside it, not installed.
+LIBRARIES = SERVERS / "strace" / "usr" / "lib" / "x86_64-linux-gnu"
 # What touches files, and how an answer leaves.
 TRACED = "fdatasync,fsync,pwrite64,openat,close,ftruncate,unlink,write"
 # Enough of a page for the references in it.
@@ -42,7 +44,7 @@ def traced(pid: int, inject: str, log: Path) -> Iterator[None]:
         tracer = subprocess.Popen(
             [str(STRACE), "-f", "-y", "-s", LETTERS, "-e", f"trace={TRACED}", "-e", f"inject={inject}",
              "-o", str(log), "-p", str(pid)],
-            stderr=said,
+            stderr=said, env={"LD_LIBRARY_PATH": str(LIBRARIES)},
         )  # fmt: skip
     try:
         wait_for("strace is attached", lambda: b"attached" in error.read_bytes() or tracer.poll() is not None)

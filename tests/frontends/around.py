@@ -38,6 +38,7 @@ elsif header :is "X-Do" "mixed" {
 """
 FILTERED = '[[channel]]\nname = "all"\nsourcefilter = "do.sieve"\n'
 OWN = '[[channel]]\nname = "all"\nsenders = "own"\n'
+HEADER_OWN = '[[channel]]\nname = "all"\nheader_from = "own"\n'
 
 
 class MemoryTransport(asyncio.Transport):

@@ -16,6 +16,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import (
+    AddHeader,
     AddRecipient,
     DeleteRecipient,
     Quarantine,
@@ -69,6 +70,8 @@ def kinds(replies: list[Reply]) -> list[object]:
                 found.append(code)
             case AddRecipient(path) | DeleteRecipient(path):
                 found.append((type(reply).__name__, path))
+            case AddHeader(name):
+                found.append(name)
             case Quarantine():
                 found.append("Quarantine")
             case _:

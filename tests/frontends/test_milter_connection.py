@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sendwarden.frontends.milter import ENTRY_BYTES, ENVELOPE_BYTES
+from sendwarden.service.judge import MOST_HEADERS
 from sendwarden.wire.milter.commands import (
     Abort,
     Command,
@@ -20,11 +21,12 @@ from sendwarden.wire.milter.commands import (
     Rcpt,
 )
 from sendwarden.wire.milter.replies import (
+    AddHeader,
     Answer,
     DeleteRecipient,
     ReplyCode,
 )
-from tests.frontends.around import FILTERED, OWN, Ground, fields_of
+from tests.frontends.around import FILTERED, HEADER_OWN, OWN, Ground, fields_of
 from tests.frontends.mailserver import CLIENT, NOTHING, OFFER, kinds, login, message, opened
 
 # A filter for clients without a login: what it refuses would be backscatter, so that it is held.
@@ -80,6 +82,65 @@ def test_a_message_gets_its_changes_and_then_one_answer(
         assert kinds(found) == (replies if mode == "enforce" else [Answer.CONTINUE])
         assert bool(ground.ledger.records) is bool(do)
         assert bool(fields_of(ground.log, "message")) is not bool(do)
+
+    run(work())
+
+
+# `foreign_sender` -> replies at the end of the message.
+FOREIGN: dict[str, list[object]] = {
+    "refuse": [550],
+    "hold": ["Quarantine", Answer.CONTINUE],
+    "tag": ["X-Sendwarden-Sender", Answer.CONTINUE],
+    "allow": [Answer.CONTINUE],
+}
+
+
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+@pytest.mark.parametrize("action", FOREIGN)
+def test_a_foreign_from_is_refused_held_tagged_or_told_at_the_end(
+    tmp_path: Path, action: str, mode: str
+) -> None:
+    ground = Ground(tmp_path, f'{HEADER_OWN}foreign_sender = "{action}"\n', mode=mode)
+
+    async def work() -> None:
+        peer = await opened(ground)
+        own, foreign = Header("From", "eve"), Header("From", "The Boss\n <boss@example.org>")
+        commands = message()
+        assert kinds(await peer.ask(login("eve"), *commands[:3], own, *commands[4:])) == [Answer.CONTINUE]
+        assert fields_of(ground.log, "sender-mismatch") == []
+        replies = await peer.ask(login("eve"), *commands[:3], foreign, *commands[4:])
+        assert kinds(replies) == (FOREIGN[action] if mode == "enforce" else [Answer.CONTINUE])
+        (event,) = fields_of(ground.log, "sender-mismatch")
+        assert (event["login"], event["sender"]) == ("eve", "eve@example.org")
+        assert (event["header"], event["named"], event["reason"]) == (
+            "From",
+            "boss@example.org",
+            "foreign-header",
+        )
+        assert [record["reference"] for record in ground.ledger.records] == (
+            [] if action == "allow" else [event["reference"]]
+        )
+        if action == "tag" and mode == "enforce":
+            assert replies[0] == AddHeader("X-Sendwarden-Sender", f"mismatch [{event['reference']}]")
+
+    run(work())
+
+
+@pytest.mark.parametrize("action", FOREIGN)
+def test_a_foreign_envelope_sender_is_refused_at_mail_and_else_seen_to_at_the_end(
+    tmp_path: Path, action: str
+) -> None:
+    ground = Ground(tmp_path, f'{OWN}foreign_sender = "{action}"\n')
+
+    async def work() -> None:
+        peer = await opened(ground)
+        mail, *rest = [one for one in message(sender="boss@example.org") if not isinstance(one, Header)]
+        at_mail = kinds(await peer.ask(login("eve"), mail))
+        assert at_mail == ([550] if action == "refuse" else [Answer.CONTINUE])
+        if action != "refuse":
+            assert kinds(await peer.ask(*rest)) == FOREIGN[action]
+        (event,) = fields_of(ground.log, "sender-mismatch")
+        assert (event["header"], event["named"]) == ("envelope", "boss@example.org")
 
     run(work())
 
@@ -270,26 +331,43 @@ def test_an_end_without_a_sender_closes_the_connection(ground: Ground) -> None:
     run(work())
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [[Header("x", "")], [Rcpt("<a@b>")], [Rcpt("<a@b>"), Header("x", "")]],
-    ids=["headers", "recipients", "half of each"],
-)
-def test_headers_and_recipients_without_end_close_the_connection(
-    ground: Ground, parts: list[Command]
-) -> None:
+def test_recipients_without_end_close_the_connection(ground: Ground) -> None:
     async def work() -> None:
         peer = await opened(ground)
         await peer.ask(message()[0])
-        thousands = ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 1
-        for part in parts:
-            many = part.encode() * 1000
-            for _ in range(thousands // len(parts) + 1):
-                if peer.closed:
-                    break
-                peer.say(many)
+        many = Rcpt("<a@b>").encode() * 1000
+        for _ in range(ENVELOPE_BYTES // ENTRY_BYTES // 1000 + 2):
+            if peer.closed:
+                break
+            peer.say(many)
         assert peer.transport.aborted
-        assert "recipients and headers of more than" in ground.log.about("connection-closed")[0]
+        assert "recipients of more than" in ground.log.about("connection-closed")[0]
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("number", "refused"), [(MOST_HEADERS, False), (MOST_HEADERS + 1, True), (200_000, True)]
+)
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+def test_a_message_with_headers_without_end_is_refused_and_not_let_by(
+    tmp_path: Path, number: int, refused: bool, mode: str
+) -> None:
+    """Else whoever writes a message could choose that no filter sees it."""
+
+    async def work() -> None:
+        ground = Ground(tmp_path, FILTERED, mode=mode)
+        peer = await opened(ground)
+        mail, recipient, *_, end = message()
+        peer.command(login("eve"), mail, recipient)
+        for _ in range(number // 1000):
+            peer.say(Header("x", "").encode() * 1000)
+        peer.say(Header("x", "").encode() * (number % 1000))
+        (reply,) = await peer.ask(end)
+        assert isinstance(reply, ReplyCode) is (refused and mode == "enforce")
+        assert [one["reasons"] for one in ground.ledger.records] == [
+            [{"id": "too-many-headers", "most": MOST_HEADERS}]
+        ] * refused
 
     run(work())
 

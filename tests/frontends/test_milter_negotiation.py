@@ -29,7 +29,7 @@ from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import (
     Answer,
 )
-from tests.frontends.around import FILTERED, OWN, Ground
+from tests.frontends.around import FILTERED, HEADER_OWN, OWN, Ground
 from tests.frontends.mailserver import ALL_STEPS, CLIENT, NOTHING, OFFER, kinds, login, message, opened
 
 BODY_FILTERED = '[[channel]]\nname = "all"\nsourcefilter = "body.sieve"\n'
@@ -56,6 +56,7 @@ SITES = {
     "a filter of headers": (FILTERED, Step.NO_BODY | Step.NR_MAIL),
     "a filter of bodies": (BODY_FILTERED, Step.NR_MAIL),
     "senders": (OWN, Step.NO_HEADERS | Step.NO_BODY),
+    "senders in headers": (HEADER_OWN, Step.NO_BODY | Step.NR_MAIL),
     "senders and headers": (FILTERED + 'senders = "own"\n', Step.NO_BODY),
     "senders and bodies": (BODY_FILTERED + 'senders = "own"\n', Step(0)),
 }

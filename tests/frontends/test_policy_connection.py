@@ -75,6 +75,31 @@ def test_pipelined_requests_are_answered_in_order_however_they_arrive(
 
 
 @pytest.mark.parametrize(
+    ("action", "reply", "kept"),
+    [("refuse", "550", 1), ("hold", "HOLD", 1), ("tag", "DUNNO", 0), ("allow", "DUNNO", 0)],
+)
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+def test_a_foreign_sender_is_answered_for_each_recipient_and_told_once_a_message(
+    tmp_path: Path, action: str, reply: str, kept: int, mode: str
+) -> None:
+    ground = Ground(tmp_path, f'{OWN}foreign_sender = "{action}"\n', mode=mode)
+
+    async def work() -> None:
+        peer = ground.policy()
+        for number, instance in enumerate(["1.2", "1.2", "1.2", "3.4"]):
+            asked = request("boss@example.org", "eve@example.org", instance=instance, recipient=f"{number}@x")
+            peer.say(asked)
+            assert await heard(peer, 1) == [reply if mode == "enforce" else "DUNNO"]
+        told = fields_of(ground.log, "sender-mismatch")
+        assert [(event["login"], event["header"], event["named"]) for event in told] == [
+            ("eve@example.org", "envelope", "boss@example.org")
+        ] * 2
+        assert len(ground.ledger.records) == 2 * kept
+
+    run(work())
+
+
+@pytest.mark.parametrize(
     ("verdict", "watched", "reply"),
     [
         pytest.param(Verdict.ACCEPT, False, b"action=DUNNO\n\n", id="accept"),

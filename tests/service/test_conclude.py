@@ -86,7 +86,35 @@ def test_a_decision_is_kept_with_its_sentences_the_words_that_were_said_and_the_
         "says": ['the envelope sender "x" does not belong to "eve"'],
         "text": "No more. [SW-7K3QXD]",
     }
-    assert last.log.events == [("decision", event_of(REQUEST, REFUSED))]
+    assert last.log.events[-1] == ("decision", event_of(REQUEST, REFUSED))
+
+
+def test_each_foreign_sender_is_an_event_of_its_own_whatever_becomes_of_the_message() -> None:
+    foreign = Reason("foreign-sender", {"sender": "x", "account": "eve"})
+    header = Reason("foreign-header", {"header": "From", "address": "y@x.example", "account": "eve"})
+    several = Reason("several-from", {"header": "From", "count": 2})
+    other = Reason("channel", {"channel": "a", "why": "b"})
+    last = Last()
+
+    last.conclusions.accepted(
+        REQUEST, Decision(Verdict.ACCEPT, "submission", "eve", (foreign, header, several, other))
+    )
+
+    common = {
+        "queue_id": "4XYZ",
+        "account": "eve",
+        "login": "eve@example.org",
+        "channel": "submission",
+        "client": "192.0.2.7",
+        "sender": "eve@example.org",
+        "verdict": "accept",
+    }
+    assert last.log.events[:-1] == [
+        ("sender-mismatch", common | {"reason": "foreign-sender", "header": "envelope", "named": "x"}),
+        ("sender-mismatch", common | {"reason": "foreign-header", "header": "From", "named": "y@x.example"}),
+        ("sender-mismatch", common | {"reason": "several-from", "header": "From"}),
+    ]
+    assert last.log.events[-1][0] == "message"
 
 
 @pytest.mark.parametrize("kind", ["conclude", "conclude_message"])
@@ -120,7 +148,7 @@ def test_mail_does_not_wait_for_a_store_that_has_failed(decision: Decision) -> N
     last.run(last.conclusions.conclude_message(MESSAGE, decision, SITE))
 
     assert last.log.warnings == [("record-late", "the disk is full")]
-    assert last.log.events == [("decision", event_of(REQUEST, decision))]
+    assert last.log.events[-1] == ("decision", event_of(REQUEST, decision))
     assert len(last.outbox.notices) == bool(decision.refused)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sendwarden.core.errors import StoreDown
 from sendwarden.engine.meters.keys import Change
 from sendwarden.stores.memory import Changes
+from sendwarden.stores.rows import meta_row
 from sendwarden.stores.schema import VERSION
 from sendwarden.stores.sql import FOLD_BYTES, LOAD_KEYS, LOAD_ROWS, Batch, SqlState, StateDamaged, StateTooNew
 from tests.stores.around import killed, no_room, stored
@@ -400,3 +401,33 @@ def test_letting_go_of_a_failed_file_leaves_its_log_for_the_next_opening_to_chec
     again = SqlState(path)
     assert stored(again)[0] == {("t", "k"): {0: b"x"}}
     again.close()
+
+
+def test_others_cannot_read_it(path: Path) -> None:
+    state = SqlState(path)
+    state.write(Batch(decisions=[record("SW-000001")]))
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    state.close()
+
+    assert modes == {"state.db": 0o640, "state.db-wal": 0o640, "state.db-shm": 0o640}
+
+
+def test_a_file_of_the_first_version_gets_what_it_lacks(path: Path) -> None:
+    state = SqlState(path)
+    state.write(Batch(decisions=[record("SW-000001")]))
+    state.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE exception")
+        row = meta_row("version", "1")
+        connection.execute("UPDATE meta SET value = :value, checksum = :checksum WHERE name = 'version'", row)
+    connection.close()
+
+    old = SqlState(path, read_only=True)
+    assert (old.exceptions(), old.decision("SW-000001")) == ([], record("SW-000001"))
+    old.close()
+    state = SqlState(path)
+    state.write(Batch(exceptions={"state\neve\n": {"kind": "state"}}))
+    assert (state.exceptions(), state.meta()["version"]) == ([{"kind": "state"}], str(VERSION))
+    state.write(Batch(exceptions={"state\neve\n": None}))
+    assert state.exceptions() == []
+    state.close()

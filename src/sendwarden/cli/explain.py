@@ -196,6 +196,7 @@ def _show_decision(decision: Decision, output: Output) -> None:
         ("refused", decision.refused),
         ("discarded", decision.discarded),
         ("copy to", decision.copies_to),
+        ("adds", tuple(f"{name}: {value}" for name, value in decision.headers)),
     ):
         if those:
             output.line(f"{name:<9} {', '.join(those)}")
@@ -214,6 +215,7 @@ def _record(found: Explanation) -> dict[str, object]:
         "refused": list(decision.refused),
         "discarded": list(decision.discarded),
         "copies_to": list(decision.copies_to),
+        "headers": [f"{name}: {value}" for name, value in decision.headers],
         "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
     }
 

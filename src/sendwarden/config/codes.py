@@ -113,6 +113,10 @@ CODES: Mapping[str, str] = {
         'The pattern "*<*>*" does not match an address without angle brackets, so that such mail passes '
         "the test unseen."
     ),
+    "SW324": (
+        "What happens to foreign senders is said, but the channel compares none with their account: that is "
+        "what senders and header_from are for. Only a login has an account."
+    ),
     "SW401": "A MeterMaid option has a value of the wrong kind.",
     "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",
     "SW403": "The routine works on another type of MeterMaid table.",
@@ -124,4 +128,17 @@ CODES: Mapping[str, str] = {
     "SW407": "A line of the option file that sets nothing that is read here.",
     "SW408": "An option is set twice. The last line counts.",
     "SW501": "The state file cannot be read.",
+    "SW601": "A line of the senders file names an address and nobody who may use it.",
+    "SW602": (
+        "A line of the senders file begins with an address, with @ and a domain, or with the local part of "
+        "an address of our own domains. What stands here is none of them."
+    ),
+    "SW603": (
+        "In the senders file a line that begins with a blank goes on the line before it, and there is none."
+    ),
+    "SW604": "An address stands twice in the senders file. As with postmap, the first line counts.",
+    "SW605": (
+        "The senders file is a table of addresses, as for postmap. Tables of regular expressions (regexp: "
+        "and pcre: in Postfix) are not read."
+    ),
 }

@@ -114,6 +114,7 @@ def _channels(site: Site, settings: Settings, found: MappingFile, place_of: Plac
             continue
         number = numbers[channel.name]
         yield from _never_applies(channel, site.channels[:at], ("channel", number), place_of)
+        yield from _senders(channel, settings, number, place_of)
         for script, place in _scripts(channel, settings, number, place_of):
             yield from _script(script, channel, site, counting, place)
 
@@ -130,6 +131,22 @@ def _never_applies(
     if taker:
         remedy = f'"{taker.name}" stands before it and takes all of it: put the narrower one first'
         yield Problem("SW109", says, place_of((*path, "name")), remedy, severity=Severity.WARNING)
+
+
+def _senders(channel: Channel, settings: Settings, number: int, place_of: PlaceOf) -> Iterator[Problem]:
+    """Settings about senders that no sender is ever compared for."""
+    own = settings.channel[number]
+    compared = channel.login is not False and "own" in (channel.senders, channel.header_from)
+    for name in ("foreign_sender", "header_from"):
+        value = getattr(own, name)
+        if value in (None, "any") or compared:
+            continue
+        says = f'{name} = "{value}" has no effect on channel "{channel.name}"'
+        remedy = 'senders = "own" or header_from = "own" is missing'
+        if channel.login is False:
+            remedy = "its mail has no login that a sender could belong to"
+        place = place_of(("channel", number, name))
+        yield Problem("SW324", says, place, remedy, severity=Severity.WARNING)
 
 
 def _takes_all_of(one: Channel, other: Channel) -> bool:

@@ -25,15 +25,18 @@ class Folder:
         self.read_files: Counter[str] = Counter()
         self._seen: set[Path] = set()
 
-    def resolve(self, spec: str) -> Path:
-        """``file:IMTA_TABLE:x``, ``IMTA_TABLE:x`` and ``x`` are ``x`` in this folder. Raises `Unreadable`."""
+    def resolve(self, spec: str, *, anywhere: bool = False) -> Path:
+        """``file:IMTA_TABLE:x``, ``IMTA_TABLE:x`` and ``x`` are ``x`` in this folder. Raises `Unreadable`.
+
+        ``anywhere``: the file may belong to another program, and lie where that has it.
+        """
         name = spec.removeprefix("file:")
         if name.upper().startswith("IMTA_TABLE:"):
             name = name[len("IMTA_TABLE:") :]
         if "\0" in name:
             raise Unreadable("no file has such a name")
         path = Path(os.path.normpath(self.path / name))
-        if not path.is_relative_to(self.path):
+        if not anywhere and not path.is_relative_to(self.path):
             raise Unreadable(f"{name} lies outside {self.path}")
         return path
 

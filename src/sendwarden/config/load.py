@@ -26,6 +26,7 @@ from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_problems
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions, read_options
+from sendwarden.engine.owners import SenderTable, read_senders
 from sendwarden.engine.sieve.compile import Script, compile_script
 from sendwarden.engine.sieve.ext import ADMINISTRATOR, CAPABILITIES
 from sendwarden.engine.sieve.ext.mailserver import MappingCalls
@@ -99,6 +100,8 @@ def load(settings_file: Path | None) -> Loaded:
         help=settings.site.help,
         most_accounts=settings.counting.accounts,
         domains=tuple(settings.site.domains),
+        lent=_lent(reading, settings),
+        every_domain=settings.senders.every_domain,
         internal=networks(settings.site.internal),
         relays=networks(settings.site.relays),
         mappings=mappings,
@@ -157,10 +160,12 @@ def _own_name() -> str:
 # --- MeterMaid options, mapping tables, Sieve filters
 
 
-def _text_of(reading: Reading, spec: str, path: KeyPath, kind: str) -> tuple[str, str] | None:
+def _text_of(
+    reading: Reading, spec: str, path: KeyPath, kind: str, *, anywhere: bool = False
+) -> tuple[str, str] | None:
     """Name and text of a file that a setting names, or that is read if it exists."""
     try:
-        file = reading.folder.resolve(spec)
+        file = reading.folder.resolve(spec, anywhere=anywhere)
         if path not in reading.origins and not os.path.lexists(file):
             return None
         return reading.folder.name(file), reading.folder.read(file, kind)
@@ -267,6 +272,8 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         unauthenticated=Verdict.DISCARD if own.unauthenticated == "discard" else Verdict.HOLD,
         refusal=Verdict.DEFER if own.refusal == "defer" else Verdict.REFUSE,
         senders=own.senders or "any",
+        header_from=own.header_from or "any",
+        foreign_sender=own.foreign_sender or "refuse",
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
     )
@@ -290,3 +297,12 @@ def _identity(settings: Settings) -> IdentityRules:
         realms=frozenset(accounts.realms),
         windows_domains=frozenset(name.lower() for name in accounts.windows_domains),
     )
+
+
+def _lent(reading: Reading, settings: Settings) -> SenderTable:
+    found = _text_of(reading, settings.senders.file, ("senders", "file"), "senders", anywhere=True)
+    if found is None:
+        return SenderTable()
+    table, problems = read_senders(*found, _identity(settings))
+    reading.problems += problems
+    return table

@@ -99,6 +99,23 @@ class AccountSettings(_Table):
     )
 
 
+class SendersSettings(_Table):
+    """What a login may send as."""
+
+    file: SomeText = Field(
+        default="senders",
+        description="Addresses and the logins that may use them, as in Postfix's smtpd_sender_login_maps. "
+        "Anywhere on this machine; read if it exists, or must if it is named here.",
+        examples=['"senders"'],
+    )
+    every_domain: bool = Field(
+        default=False,
+        description="A login without a domain owns its name at each of site.domains: bob owns "
+        "bob@example.org.",
+        examples=["true"],
+    )
+
+
 class ListenSettings(_Table):
     """Our sockets."""
 
@@ -219,6 +236,18 @@ class ChannelSettings(_Table):
         description='Envelope senders an account may use: any, or its own only; left out, "any".',
         examples=['"own"'],
     )
+    header_from: Literal["any", "own"] | None = Field(
+        default=None,
+        description="Addresses that From (Resent-From, Sender) may name: any, or the account's own only; "
+        'left out, "any".',
+        examples=['"own"'],
+    )
+    foreign_sender: Literal["refuse", "hold", "tag", "allow"] | None = Field(
+        default=None,
+        description="What happens to mail whose sender is not the account's: refuse, hold, tag (a header) or "
+        'allow (it is only told); left out, "refuse".',
+        examples=['"hold"'],
+    )
     envelope_from: Literal["sender", "account"] | None = Field(
         default=None,
         description='What filters see as envelope "from" of a login: the sender as the client wrote it, or '
@@ -331,6 +360,7 @@ class Settings(_Table):
     )
     site: SiteSettings = SiteSettings()
     accounts: AccountSettings = AccountSettings()
+    senders: SendersSettings = SendersSettings()
     listen: ListenSettings = ListenSettings()
     mapping: MappingSettings = MappingSettings()
     metermaid: MetermaidSettings = MetermaidSettings()

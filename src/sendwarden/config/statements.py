@@ -14,7 +14,8 @@ _NAME = rf"\s*{PART}(?:\s*\.\s*{PART})*\s*"
 NAME = re.compile(_NAME)
 PAIR = re.compile(_NAME + "=")
 # A header, its brackets complete or not: indent, opening, blanks, name, closing.
-HEADER = re.compile(r"(\s*)(\[{1,2})(\s*)([^\[\]]*?)\s*(\]{0,3})\s*(?:#.*)?")
+# None of the parts gives back what it took, or a line of blanks would take time without end.
+HEADER = re.compile(r"(\s*+)(\[{1,2}+)(\s*+)((?:[^\[\]#\s]++|\s++(?![\]#]|$))*+)\s*+(\]{0,3}+)\s*+(?:#.*)?")
 CLOSING = {"[": "]", "{": "}"}
 _LONG = 3  # quotes round a text of several lines
 

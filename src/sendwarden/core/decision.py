@@ -43,6 +43,7 @@ class Message:
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""  # empty unless a filter of the channel asks for it
     size_bytes: int = 0
+    cut: bool = False  # it has more headers than are looked at
 
 
 Numbers = Mapping[str, str | int | float]
@@ -83,6 +84,7 @@ class Decision:
     refused: tuple[str, ...] = ()
     discarded: tuple[str, ...] = ()
     copies_to: tuple[str, ...] = ()  # recipients to add
+    headers: tuple[tuple[str, str], ...] = ()  # fields to add, if the message goes on
     reference: str = ""
     watched: bool = False
     transport: str = ""  # of the mail server, for the whole message
@@ -94,8 +96,8 @@ class Decision:
     @property
     def plain(self) -> bool:
         """A go-ahead without anything to explain: it gets no reference, and nothing is kept."""
-        changed = self.refused or self.discarded or self.copies_to or self.transport or self.delay_s
-        return self.verdict is Verdict.ACCEPT and not changed
+        changed = (self.refused, self.discarded, self.copies_to, self.headers, self.transport, self.delay_s)
+        return self.verdict is Verdict.ACCEPT and not any(changed)
 
     @property
     def in_effect(self) -> Verdict:

@@ -21,8 +21,8 @@ import idna
 REMEMBERED_LOGINS = 50_000
 REMEMBERED_LETTERS = 100
 
-# A longer login is nobody's name, and stands for itself by its hash. RFC 4616 asks servers for 1024 octets;
-# the rules take time quadratic in the length.
+# A login that is longer without its sub-address is nobody's name, and stands for itself by its hash. RFC 4616
+# asks servers for 1024 octets; the rules take time quadratic in the length.
 LOGIN_LETTERS = 1024
 
 # Letters of a local part that needs no quotes (RFC 5322 3.2.3 atext, with the dot).
@@ -121,10 +121,22 @@ def resolve(login: str, rules: IdentityRules) -> tuple[str, list[RuleApplied]]:
             return login, steps
 
 
-def _trimmed(login: str, _rules: IdentityRules) -> str:
+def _trimmed(login: str, rules: IdentityRules) -> str:
     if len(login) > LOGIN_LETTERS:
-        return "sha256:" + hashlib.sha256(login.encode("utf-8", "surrogatepass")).hexdigest()
+        login = _shortened(login, rules)
     return unicodedata.normalize("NFC", login.strip())
+
+
+def _shortened(login: str, rules: IdentityRules) -> str:
+    """A long login without its sub-address, in time linear in it; still too long, its hash."""
+    local, domain = split_address(unicodedata.normalize("NFC", login.strip()))
+    if rules.subaddress and not local.startswith('"'):
+        local = local.partition(rules.subaddress)[0] or local
+    short = f"{local}@{domain}" if domain else local
+    if len(short) <= LOGIN_LETTERS:
+        return short
+    folded = short.lower() if rules.fold_case else short
+    return "sha256:" + hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _unquoted(login: str, _rules: IdentityRules) -> str:

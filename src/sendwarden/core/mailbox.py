@@ -3,6 +3,8 @@
 Groups, comments, quoted names, folded lines, source routes and blanks round the dots of an address (section
 4.4) are taken in; what is no address comes back as such, so that nobody can hide one by a mistake behind it.
 Encoded words are left alone: they may stand in display names only.
+
+`parse_mailboxes` says what a field means; `pieces_of` says what else other readers may find in it.
 """
 
 import re
@@ -13,6 +15,8 @@ from itertools import pairwise
 _BLANKS = frozenset(" \t\r\n")
 _SPECIALS = frozenset('()<>[]:;@\\,."')
 _ATOM_BREAKS = _SPECIALS | _BLANKS
+_APART = frozenset("<>,;:")  # signs that part texts from each other
+_CLOSED = frozenset(("quoted", "comment", "["))  # "[" is a literal without its end
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
@@ -37,6 +41,21 @@ class _Token:
     text: str  # as written
     value: str
     gap: bool  # white space stood before it
+    closed: bool = True  # quotes, parentheses and literals: their end is there
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What stands in a field, whether or not the whole is a list of addresses.
+
+    ``addresses``: every address outside quotes and comments, also in a display name or the name of a group.
+    ``text``: all that is none, without its quotes and brackets. ``closed``: no quote, comment or literal
+    lacks its end.
+    """
+
+    addresses: tuple[Mailbox, ...]
+    text: str
+    closed: bool
 
 
 def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
@@ -60,6 +79,49 @@ def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:
             entry.append(token)
     found.append(entry)
     return tuple(box for tokens in found if (box := _mailbox(tokens)) is not None)
+
+
+def pieces_of(text: str) -> Pieces:
+    """A field's value as parts. Never raises."""
+    tokens = list(_tokens(text))
+    words = [(number, token) for number, token in enumerate(tokens) if token.kind != "comment"]
+    addresses: list[Mailbox] = []
+    taken: set[int] = set()
+    for at, (_number, token) in enumerate(words):
+        if token.kind == "@" and (span := _address_span(words, at)):
+            start, end = span
+            local, domain = (_local(_those(words, start, at)), _domain(_those(words, at + 1, end)))
+            addresses.append(_made([], local, domain, ""))
+            taken.update(number for number, _token in words[start:end])
+    shown = (
+        " " if number in taken or token.kind in _APART else (" " if token.gap else "") + token.value
+        for number, token in enumerate(tokens)
+    )
+    return Pieces(tuple(addresses), "".join(shown).strip(), all(token.closed for token in tokens))
+
+
+def _those(words: list[tuple[int, _Token]], start: int, end: int) -> list[_Token]:
+    return [token for _number, token in words[start:end]]
+
+
+def _address_span(words: list[tuple[int, _Token]], at: int) -> tuple[int, int] | None:
+    """The words round an at sign that make an address with it; None: there is none, as in a source route."""
+    start, before = at, ""
+    while start and (kind := _kind(words[start - 1][1])) in ("word", ".") and (kind, before) != ("word",) * 2:
+        start, before = start - 1, kind
+    end, wanted = at + 1, "atom"
+    if end < len(words) and words[end][1].kind == "literal":
+        end += 1
+    else:
+        while end < len(words) and words[end][1].kind == wanted:
+            end, wanted = end + 1, "." if wanted == "atom" else "atom"
+        end -= wanted == "atom" and end > at + 1  # a dot behind the domain is none of it
+    whole = end > at + 1 and any(_kind(token) == "word" for token in _those(words, start, at))
+    return (start, end) if whole else None
+
+
+def _kind(token: _Token) -> str:
+    return "word" if token.kind in ("atom", "quoted") else token.kind
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -87,7 +149,7 @@ def _tokens(text: str) -> Iterator[_Token]:
                 end += 1
         raw = text[at:end]
         value = _unquoted(text[inside]) if kind in ("quoted", "comment") else raw
-        yield _Token(kind, raw, value, gap)
+        yield _Token(kind, raw, value, gap, kind not in _CLOSED or inside.stop < end)
         at, gap = end, False
 
 
@@ -156,7 +218,7 @@ def _addr_spec(tokens: list[_Token]) -> tuple[str | None, str | None]:
 
 def _local(tokens: list[_Token]) -> str | None:
     """Words and dots, never two words without a dot. Some providers gave out names with dots at any place."""
-    kinds = ["word" if token.kind in ("atom", "quoted") else token.kind for token in tokens]
+    kinds = [_kind(token) for token in tokens]
     if not {"word"} <= set(kinds) <= {"word", "."} or ("word", "word") in pairwise(kinds):
         return None
     return "".join(token.value for token in tokens)

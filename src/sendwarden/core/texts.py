@@ -36,6 +36,16 @@ SENTENCES: dict[str, str] = {
     "limit-message": "a message may have {most} recipients on channel {channel}",
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "too-many-headers": (
+        "the message has more than {most} header fields, or more letters in them than mail ever has"
+    ),
+    "foreign-header": '{header} names "{address}", which does not belong to "{account}"',
+    "no-from": 'there is no {header}, and the envelope sender "{address}" does not belong to "{account}"',
+    "display-name": 'the name in {header} reads "{address}", which does not belong to "{account}"',
+    "several-from": "there are {count} {header} fields, and each mail program shows another",
+    "unreadable-header": '{header} cannot be read for sure: "{text}"',
+    "no-sender-field": "{header} names {count} authors, and no {sender} says which of them sends",
+    "resent": 'the message was sent on; its {header} names "{address}", which is not judged',
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 

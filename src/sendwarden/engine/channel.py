@@ -66,6 +66,10 @@ class Channel:
     refusal: Verdict = Verdict.REFUSE
     # Which envelope senders an account may use.
     senders: Literal["any", "own"] = "any"
+    # Which addresses From and its like may name.
+    header_from: Literal["any", "own"] = "any"
+    # What becomes of a message whose sender is not the account's.
+    foreign_sender: Literal["refuse", "hold", "tag", "allow"] = "refuse"
     # What filters see as the envelope's "from" where there is a login: what the client wrote, or the account.
     envelope_from: Literal["sender", "account"] = "sender"
     # How often a filter that looks at the recipient runs.

@@ -19,7 +19,7 @@ from sendwarden.core.texts import refusal_text
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
-from sendwarden.service.judge import Judge
+from sendwarden.service.judge import MOST_HEADERS, Judge
 from sendwarden.service.ports import EventLog
 from sendwarden.service.site import Site
 from sendwarden.wire.base import Need, ProtocolError
@@ -42,6 +42,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.flags import Action, Step
 from sendwarden.wire.milter.replies import (
+    AddHeader,
     AddRecipient,
     Answer,
     DeleteRecipient,
@@ -53,7 +54,7 @@ from sendwarden.wire.milter.replies import (
 from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # Actions that any configuration may come to need; asked for once, since a session outlives a reload.
-ACTIONS = Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
+ACTIONS = Action.ADD_HEADERS | Action.ADD_RECIPIENTS | Action.DELETE_RECIPIENTS | Action.QUARANTINE
 
 # Steps that never need an answer, or are never wanted.
 ALWAYS = (
@@ -82,8 +83,10 @@ ANSWERED: dict[type[Command], Step] = {
 }
 # Most of a body that is kept for filters, in bytes.
 BODY_BYTES = 1024 * 1024
-# Most of recipients and headers, in bytes; a mail server has its own limits far below. Each counts for what
-# it takes of our memory besides its letters.
+# Most of the letters in headers, besides their number (`MOST_HEADERS`): what is more is not looked at.
+HEADER_BYTES = 16 * 1024 * 1024
+# Most of recipients, in bytes; a mail server has its own limit far below. Each counts for what it takes of
+# our memory besides its letters.
 ENVELOPE_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 200
 _HEADER_SIGNS = len(": \r\n")
@@ -97,7 +100,7 @@ def unwanted_steps(site: Site) -> Step:
         steps |= Step.NR_MAIL
     if not any(script.facts.body for script in site.scripts):
         steps |= Step.NO_BODY
-    if not site.scripts:
+    if not site.scripts and not site.judges_headers:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -123,6 +126,7 @@ class _Envelope:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     header_letters: int = 0
+    cut: bool = False
     path_letters: int = 0
     body_bytes: int = 0
 
@@ -131,22 +135,20 @@ class _Envelope:
         return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
-        """Raises `ProtocolError` when it is too much."""
-        self.headers += headers
+        """What is too much is left out, and known to be."""
         self.header_letters += sum(len(name) + len(value) for name, value in headers)
-        self._within_bounds()
+        self.cut = (
+            self.cut or len(self.headers) + len(headers) > MOST_HEADERS or self.header_letters > HEADER_BYTES
+        )
+        if not self.cut:
+            self.headers += headers
 
     def take_recipient(self, path: str) -> None:
         """Raises `ProtocolError` when it is too much."""
         self.paths.append(path)
         self.path_letters += len(path)
-        self._within_bounds()
-
-    def _within_bounds(self) -> None:
-        kept_bytes = self.header_letters + self.path_letters
-        kept_bytes += ENTRY_BYTES * (len(self.headers) + len(self.paths))
-        if kept_bytes > ENVELOPE_BYTES:
-            raise ProtocolError(f"recipients and headers of more than {ENVELOPE_BYTES} bytes")
+        if self.path_letters + ENTRY_BYTES * len(self.paths) > ENVELOPE_BYTES:
+            raise ProtocolError(f"recipients of more than {ENVELOPE_BYTES} bytes")
 
     def take_body(self, chunk: bytes) -> None:
         self.body_bytes += len(chunk)
@@ -164,7 +166,8 @@ def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
         case Verdict.DISCARD:
             return [Answer.DISCARD]
     gone = {*decision.refused, *decision.discarded}
-    replies: list[Reply] = [AddRecipient(f"<{address}>") for address in decision.copies_to]
+    replies: list[Reply] = [AddHeader(name, value) for name, value in decision.headers]
+    replies += [AddRecipient(f"<{address}>") for address in decision.copies_to]
     replies += [DeleteRecipient(path) for path in dict.fromkeys(paths) if bare_address(path) in gone]
     if decision.verdict is Verdict.HOLD:
         replies.append(Quarantine(" ".join(clean_lines(text))))
@@ -297,7 +300,8 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
-        message = Message(request, tuple(envelope.headers), bytes(envelope.body), envelope.size_bytes)
+        headers = tuple(envelope.headers)
+        message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
         decision = self._judge.message(message)
         if decision.told:
             self._conclusions.tell(request, decision)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
 from sendwarden.core.texts import refusal_text
 from sendwarden.engine.limits.rules import Counts
+from sendwarden.engine.senders import MISMATCHES
 from sendwarden.service.allowance import Whole
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
@@ -18,6 +19,7 @@ from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.ports import EventLog
 from sendwarden.service.quick import Quick
+from sendwarden.service.senders import is_mismatch
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.policy import DUNNO, Action, PolicyDecoder, encode_code, encode_reply
 from sendwarden.wire.policy import Request as PolicyRequest
@@ -90,6 +92,8 @@ class PolicyConnection(Connection):
         self._charge: Charge | None = None
         self._server = listener
         self._last = b""
+        # The message told of last for its sender, and the reply to all its recipients.
+        self._told: tuple[tuple[str, ...], bytes] = ((), DUNNO)
 
     def quicken(self, quick: Quick) -> None:
         """From now on what needs no look is answered at once."""
@@ -157,13 +161,30 @@ class PolicyConnection(Connection):
             return
         if decision.told:
             self._conclusions.tell(request, decision)
-        if decision.plain:
+        told = self._tell_of_sender(request, asked, decision)
+        if told:
+            self.write(told)
+        elif decision.plain:
             self.write(DUNNO)
         else:
             ending = self._concluded_late(request, decision) if decision.delay_s else None
             self.answer_later(
                 ending or self._conclusions.conclude(request, decision), lambda: to_reply(decision)
             )
+
+    def _tell_of_sender(self, request: Request, asked: PolicyRequest, decision: Decision) -> bytes:
+        """What is wrong with a message's sender is told once: the reply given before, if it is that again."""
+        if not is_mismatch(decision.reasons):
+            return b""
+        message = (asked.get("instance"), request.login, request.sender)
+        again = bool(message[0]) and message == self._told[0]
+        about_sender = not decision.plain and decision.reasons[-1].id in MISMATCHES
+        if again:
+            return self._told[1] if about_sender else b""
+        self._told = message, to_reply(decision) if about_sender else DUNNO
+        if decision.plain:
+            self._conclusions.tell_mismatches(request, decision)
+        return b""
 
     def _decision(self, request: Request, asked: PolicyRequest) -> Decision | None:
         name = asked.get("instance").encode("utf-8", "surrogateescape")

@@ -8,9 +8,10 @@ log line holds the same facts.
 from functools import partial
 from typing import Protocol
 
-from sendwarden.core.decision import Decision, Message, Request
+from sendwarden.core.decision import Decision, Message, Reason, Request
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.engine.senders import MISMATCHES
 from sendwarden.service.notices import Notice, notice_recipient, refused_notice
 from sendwarden.service.ports import Clock, EventLog, Ledger
 from sendwarden.service.site import Site
@@ -33,7 +34,15 @@ class Conclusions:
 
     def accepted(self, request: Request, decision: Decision) -> None:
         """A message that simply goes on: one line in the event log."""
+        if decision.reasons:
+            self.tell_mismatches(request, decision)
         self._log.event("message", partial(event_of, request, decision))
+
+    def tell_mismatches(self, request: Request, decision: Decision) -> None:
+        """One line in the event log for each thing about the sender that is not the account's."""
+        for reason in decision.reasons:
+            if reason.id in MISMATCHES:
+                self._log.event("sender-mismatch", mismatch_event(request, decision, reason))
 
     async def conclude(self, request: Request, decision: Decision) -> None:
         """Keep and tell a decision with a reference. Never raises for a store that is down."""
@@ -62,6 +71,7 @@ class Conclusions:
     async def _keep(self, request: Request, decision: Decision, notice: Notice | None) -> None:
         now = self._clock.now()
         event = event_of(request, decision)
+        self.tell_mismatches(request, decision)
         self._log.event("decision", event)
         if decision.repeated:  # its record is kept already
             return
@@ -116,5 +126,25 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "refused": list(decision.refused),
         "discarded": list(decision.discarded),
         "copies_to": list(decision.copies_to),
+        "headers": [f"{name}: {value}" for name, value in decision.headers],
+    }
+    return {name: value for name, value in event.items() if value}
+
+
+def mismatch_event(request: Request, decision: Decision, reason: Reason) -> dict[str, object]:
+    """A sender that is not the account's: ``header`` is the field that names it, or "envelope"."""
+    event: dict[str, object] = {
+        "reference": decision.reference,
+        "queue_id": request.queue_id,
+        "account": decision.account,
+        "login": request.login,
+        "channel": decision.channel,
+        "client": request.client_address,
+        "sender": request.sender,
+        "reason": reason.id,
+        "header": reason.numbers.get("header", "envelope"),
+        "named": reason.numbers.get(MISMATCHES[reason.id], ""),
+        "verdict": decision.verdict.value,
+        "watched": decision.watched,
     }
     return {name: value for name, value in event.items() if value}

@@ -1,13 +1,14 @@
 """Ask: a request or a message goes in, a Decision comes out. Nothing else decides about people.
 
-A message is judged at its end: the channel's source filter runs first, then the destination filters for those
+A message is judged at its end: first whether its sender is the account's (`service.senders`); one that is
+refused for that sees no filter. Then the channel's source filter runs, then the destination filters for those
 recipients that it left. What they want becomes one ruling a recipient, the no-backscatter rule says what may
 be said of it (`engine.backscatter`), and `service.rulings` makes one answer of them all.
 """
 
 from dataclasses import dataclass, replace
 
-from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict
+from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 from sendwarden.core.identity import account_of
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode, channel_of
@@ -17,11 +18,21 @@ from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.senders import (
+    ForeignSender,
+    envelope_mismatch,
+    is_mismatch,
+    message_mismatch,
+    with_mismatch,
+)
 from sendwarden.service.site import Site
 
 # Letters of an address that filters see; RFC 5321 section 4.5.3.1.3 allows 256. A longer one would make the
 # probe of a mapping table too long, which then matches nothing: whoever writes it would not be counted.
 ADDRESS_LETTERS = 1000
+# Header fields of a message. Mail has some dozens, a few hundred after a long way through lists; a filter may
+# look at each of them for each of a thousand recipients.
+MOST_HEADERS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +70,25 @@ class Judge:
         return f"[{request.client_address}]" if request.client_address else "[local]"
 
     def sender(self, request: Request) -> Decision:
-        """At MAIL or RCPT: may this account use this envelope sender?"""
+        """At MAIL or RCPT: may this account use this envelope sender?
+
+        At MAIL only a refusal can be said. What else follows is decided at RCPT (policy) or at the end of the
+        message (milter); a header can be added at the end only.
+        """
         channel = self.channel(request)
-        account = self.account(request)
-        decision = Decision(Verdict.ACCEPT, channel.name, account)
-        if channel.senders == "any" or not request.login or not request.sender:
+        decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
+        action = channel.foreign_sender
+        if request.stage is Stage.MAIL and action != "refuse":
             return decision
-        if account_of(request.sender, self.site.identity) == account:
-            return decision
-        foreign = Reason("foreign-sender", {"sender": request.sender, "account": account})
-        return replace(
-            decision,
-            verdict=Verdict.REFUSE,
-            reasons=(foreign,),
-            enhanced="5.7.1",
-            reference=self._outside.references.next(),
-            watched=channel.mode is Mode.WATCH,
-        )
+        foreign = envelope_mismatch(request, channel, decision.account, self.site.owners)
+        action = "allow" if action == "tag" else action
+        return self._with_mismatch(decision, foreign, channel, action)
+
+    def _with_mismatch(
+        self, decision: Decision, found: tuple[Reason, ...], channel: Channel, action: ForeignSender
+    ) -> Decision:
+        watched = channel.mode is Mode.WATCH
+        return with_mismatch(decision, found, action, self._outside.references, watched=watched)
 
     def recipient(self, request: Request, name: bytes = b"", server: str = "") -> Decision:
         """At RCPT: may this account use its envelope sender, and reach one more recipient?
@@ -86,8 +99,9 @@ class Judge:
         if not decision.plain or self._allowance is None:
             return decision
         channel = self.channel(request)
-        shut = self._allowance.state(request, channel, decision.account)
-        return shut or self._allowance.recipient(request, channel, decision.account, name, server)
+        limited = self._allowance.state(request, channel, decision.account)
+        limited = limited or self._allowance.recipient(request, channel, decision.account, name, server)
+        return replace(limited, reasons=(*decision.reasons, *limited.reasons))
 
     def whole(self, request: Request, whole: Whole) -> Decision:
         """At DATA or at the end of a message of which no more than numbers are known."""
@@ -104,17 +118,20 @@ class Judge:
 
         ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one.
         """
-        request = message.request
-        channel = channel or self.channel(request)
-        filtered = self._filtered(message, channel, trace)
-        if self._allowance is None:
-            return filtered
-        return self._allowed(message, channel, filtered, self._allowance)
+        channel = channel or self.channel(message.request)
+        found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
+        if channel.foreign_sender == "refuse" and is_mismatch(found):
+            decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
+        else:
+            decision = self._filtered(message, channel, trace)
+        if found:
+            decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
+        return self._allowed(message, channel, decision, self._allowance) if self._allowance else decision
 
     def _allowed(
         self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
     ) -> Decision:
-        """What the filters want, unless the account is shut or has no room for what they let through."""
+        """What was found so far, unless the account is shut or has no room for what is let through."""
         request = message.request
         shut = allowance.state(request, channel, filtered.account)
         name = request.queue_id.encode("utf-8", "surrogateescape")
@@ -129,7 +146,10 @@ class Judge:
         return replace(_severer(filtered, shut, limited), told=limited.told)
 
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
+        """What the channel's filters make of it."""
         request = message.request
+        if message.cut and (channel.sourcefilter or channel.destinationfilters):
+            return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
         hearing = Hearing(
@@ -145,6 +165,19 @@ class Judge:
                 Verdict.ACCEPT, channel.name, self.account(request), tuple(hearing.notes.values())
             )
         return self._decided(request, channel, hearing)
+
+    def _unread(self, request: Request, channel: Channel) -> Decision:
+        """A message with so many headers that filters could be kept busy or made blind by it."""
+        site = self.site
+        return Decision(
+            sayable(Verdict.REFUSE, request, channel, site.internal, site.relays),
+            channel.name,
+            self.account(request),
+            (Reason("too-many-headers", {"most": MOST_HEADERS}),),
+            enhanced="5.6.0",
+            reference=self._outside.references.next(),
+            watched=channel.mode is Mode.WATCH,
+        )
 
     def _hear(
         self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None

@@ -14,6 +14,7 @@ from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
+from sendwarden.engine.owners import Owners, SenderTable
 from sendwarden.engine.sieve.compile import Script
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -26,6 +27,8 @@ class Site:
     channels: tuple[Channel, ...] = ()
     identity: IdentityRules = field(default_factory=IdentityRules)
     domains: tuple[str, ...] = ()  # our own, folded; ".example.org" stands for all below it
+    lent: SenderTable = field(default_factory=SenderTable)  # addresses that logins may use besides their own
+    every_domain: bool = False  # a login without a domain owns its name at each of our domains
     internal: Networks = LOOPBACK
     relays: Networks = ()  # internal hosts that pass on mail of others
     mappings: Mappings = field(default_factory=lambda: Mappings({}))
@@ -49,3 +52,12 @@ class Site:
     @property
     def judges_senders(self) -> bool:
         return any(channel.senders == "own" for channel in self.channels)
+
+    @property
+    def judges_headers(self) -> bool:
+        return any(channel.header_from == "own" for channel in self.channels)
+
+    @property
+    def owners(self) -> Owners:
+        """What a login may send as."""
+        return Owners(self.identity, self.domains, self.every_domain, self.lent)

@@ -53,6 +53,10 @@ def engine(path: Path, mode: str) -> Engine:
     return create_engine("sqlite+pysqlite://", creator=lambda: connect(path, mode), poolclass=StaticPool)
 
 
+# Envelopes and logins of people stand in it.
+MODE = 0o640
+
+
 def create(path: Path) -> None:
     """Make a new, empty state file. Raises `StoreDown`."""
     if log_of(path).exists():
@@ -70,6 +74,7 @@ def create(path: Path) -> None:
                 connection.execute(insert(meta).values(meta_row("version", str(VERSION))))
             with made.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL").all()
+            fresh.chmod(MODE)  # its log gets the same
         finally:
             made.dispose()
         fresh.rename(path)

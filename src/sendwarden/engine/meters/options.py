@@ -125,7 +125,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 _TABLE = re.compile(r"metermaid\.(?:table\.|local_table:)([^.\s]+)\.([\w-]+)", re.IGNORECASE)
 _CONFIGUTIL = re.compile(r"\s*(?:\S*/)?configutil\s")
-_ASSIGNMENT = re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*")
+_ASSIGNMENT = re.compile(r"\s*+([^\s=]++)\s*+=\s*+((?:\S++|\s++(?!$))*+)\s*+")
 
 
 @dataclass(frozen=True, slots=True)

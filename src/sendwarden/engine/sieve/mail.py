@@ -100,7 +100,7 @@ class Mail:
     What of them is no UTF-8 is decoded with ``surrogateescape``.
     """
 
-    __slots__ = ("_decoded", "_raw", "body", "headers", "recipients", "sender", "size_bytes")
+    __slots__ = ("_decoded", "_raw", "body", "headers", "outcomes", "recipients", "sender", "size_bytes")
 
     def __init__(
         self,
@@ -115,6 +115,8 @@ class Mail:
         self.recipients = recipients
         self.body = body
         self.size_bytes = size_bytes
+        # Of tests that come out the same for each recipient: how, and the match variables they set.
+        self.outcomes: dict[object, tuple[bool, tuple[str, ...]]] = {}
         self._raw: dict[str, list[str]] | None = None
         self._decoded: dict[str, list[str]] = {}
 
