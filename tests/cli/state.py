@@ -4,6 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sendwarden.config.load import load
+from sendwarden.engine.limits.meter import AccountMeter
+from sendwarden.engine.limits.rules import Counts, Limit, Limits
+from sendwarden.engine.limits.table import key_of
+from sendwarden.engine.limits.windows import quantum_of
+from sendwarden.engine.meters.keys import Change
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.stores.sql import Batch, SqlState
 
@@ -33,3 +38,11 @@ def damage_state(folder: Path) -> None:
     """One that is no database at all."""
     (folder / STATE).parent.mkdir(exist_ok=True)
     (folder / STATE).write_bytes(b"this is no database, however long it may be" * 100)
+
+
+def counted_meter(channel: str, account: str, recipients: int, now: float) -> Change:
+    """One message to so many recipients, as the store is told of it."""
+    limits = Limits((Limit(1, 2, 10_000, "test"),))
+    meter = AccountMeter(limits, key_of(channel, account))
+    meter.take(quantum_of(now), Counts(1, recipients))
+    return Change(meter.key, ((0, meter.stored()),))

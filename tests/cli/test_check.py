@@ -1,10 +1,12 @@
 """cli.check: the exit code, the last lines, and the two forms for programs."""
 
+import re
+
 import pytest
 
 from sendwarden.cli.exits import CANNOT, GOOD, NO, WARNINGS
 from tests.cli.command import Commands
-from tests.config.folder import example, write
+from tests.config.folder import EXAMPLES, example, write
 
 CLEAN = 'state = "var"\n'
 SUBMISSION = (
@@ -47,6 +49,15 @@ FOLDERS: dict[str, tuple[dict[str, str], int, int, list[str]]] = {
         GOOD,
         GOOD,
         [f"0 errors, 0 warnings in 4 files {ONE_OF_EACH}."],
+    ),
+    "the document's greylisting, whose library is not there yet": (
+        {**example("greylist"), "conf.d/state.toml": CLEAN},
+        NO,
+        NO,
+        [
+            "1 error, 1 warning in 4 files (2 TOML, 1 mapping file with 1 table, 1 Sieve filter).",
+            "Nothing was changed; a daemon that runs keeps the settings it has.",
+        ],
     ),
     "several of each": (
         {
@@ -143,7 +154,18 @@ def test_what_stands_in_the_files_cannot_reach_the_terminal(form: str, commands:
     assert len(said.out.splitlines()) > 6
 
 
+def test_the_greylisting_example_has_just_the_problems_that_its_page_names(commands: Commands) -> None:
+    write(commands.folder, {**example("greylist"), "conf.d/state.toml": CLEAN})
+
+    told = {str(problem["code"]) for problem in commands.on_folder("check", "--json").records}
+
+    (row,) = [line for line in (EXAMPLES / "README.md").read_text().splitlines() if "`greylist`" in line]
+    assert told == set(re.findall(r"SW\d{3}", row))
+
+
 def test_a_folder_that_holds_nothing_is_no_configuration(commands: Commands) -> None:
     said = commands.on_folder("check")
 
-    assert (said.code, said.out) == (CANNOT, "")
+    assert (said.code, said.out) == (CANNOT, "") and said.err.endswith(": create it; it may be empty\n")
+    write(commands.folder, {"sendwarden.toml": ""})
+    assert commands.on_folder("check").code == GOOD

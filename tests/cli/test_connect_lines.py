@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendwarden.cli import connect
-from sendwarden.cli.connect import joined, postfix_lines
+from sendwarden.cli.connect import joined, postfix_lines, while_down
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from tests.cli.command import Commands
 from tests.config.folder import load_folder, write
@@ -62,6 +62,12 @@ def test_each_line_says_what_postfix_does_while_we_are_down(case: str, tmp_path:
     settings, lines = LINES[case]
 
     assert postfix_lines(load_folder(tmp_path, settings)) == lines
+    says = while_down(lines)
+    assert list(says) == list(lines)
+    for name, line in lines.items():
+        held = "default_action=quarantine" in line
+        assert says[name].startswith("while Sendwarden is down ")
+        assert ("waits in the hold queue" in says[name]) is held is ("unchecked" not in says[name])
 
 
 # --- beside what stands there
@@ -146,7 +152,14 @@ def test_without_postfix_the_lines_are_shown_to_be_added_by_hand(
         f"  {MILTERS} = {MILTER}",
     ]
     assert "docs/when-sendwarden-is-down.md" in said.out and "To take it out again" in said.out
-    assert record == {"server": "postfix", "found": False, "settings": {MILTERS: MILTER}}
+    passes = "while Sendwarden is down mail passes unchecked"
+    assert f"  {MILTERS}: {passes}\n" in said.out
+    assert record == {
+        "server": "postfix",
+        "found": False,
+        "settings": {MILTERS: MILTER},
+        "while_down": {MILTERS: passes},
+    }
 
 
 def test_a_folder_without_main_cf_and_another_server_are_told(commands: Commands) -> None:
@@ -158,7 +171,10 @@ def test_a_folder_without_main_cf_and_another_server_are_told(commands: Commands
     assert (
         nowhere.code == CANNOT and f"main.cf was not changed: {commands.folder / 'x'} has none" in nowhere.err
     )
-    assert sendmail.code == CANNOT and "docs/when-sendwarden-is-down.md has them" in sendmail.err
+    assert (sendmail.code, sendmail.err) == (
+        CANNOT,
+        "Sendmail's lines are written by hand, and stand in docs/when-sendwarden-is-down.md\n",
+    )
 
 
 def test_a_configuration_with_errors_is_not_connected(commands: Commands) -> None:

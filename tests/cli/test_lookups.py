@@ -153,7 +153,7 @@ def kept(site: Commands) -> Commands:
         "text": "\x9b\x07",
         "says": ["\u202e"],
     }
-    watched = {**RECORD, "reference": "SW-111111", "watched": True, "text": ""}
+    watched = {**RECORD, "reference": "SW-111111", "watched": True}
     make_state(site.folder, 0.0, decisions=[RECORD, hostile, watched])
     return site
 
@@ -188,6 +188,7 @@ def test_what_only_was_watched_is_told_as_what_would_have_been(kept: Commands) -
     said = kept.on_folder("why", "SW-111111").out.splitlines()
 
     assert said[0].endswith("  would have been: refuse")
+    assert said[-3:-1] == ["  would say    No more today.", "               Call 4711. [SW-7K3QXD]"]
     assert said[-1] == "  watching only: the message passed unchanged"
 
 

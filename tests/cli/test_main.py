@@ -33,6 +33,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "explain": ["message", "--to", "bob@example.org"],
     "mapping": ["T", "probe"],
     "why": ["SW-7K3QXD"],
+    "limits": ["show", "bob"],
     "account": ["resolve", "bob"],
     "help": [],
 }
@@ -113,7 +114,9 @@ def test_a_settings_file_that_does_not_exist_is_named_and_nothing_is_done(
     said = commands.on_folder(command, *WORDS[command])
 
     assert (said.code, said.out) == (CANNOT, "")
-    assert said.err == f"{commands.folder}/sendwarden.toml: there is no such settings file\n"
+    assert said.err == (
+        f"{commands.folder}/sendwarden.toml: there is no such settings file: create it; it may be empty\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "file/sendwarden.toml"])
@@ -205,6 +208,7 @@ def test_nothing_hostile_reaches_the_terminal_by_any_command(command: str, comma
             bad,
         ],
         "mapping": ["T", f"\x1b[2J{bad}"],
+        "limits": ["why", f"\x1b[2J{bad}"],
         "account": ["resolve", f"\x1b[2J{bad}"],
     }.get(command, list(WORDS[command]))
 
@@ -264,6 +268,25 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         CANNOT,
         b"sendwarden: what it prints cannot be written: No space left on device\n",
     )
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "line",
+    ["--help >/dev/full", "--version >/dev/full", "settings --help >/dev/full", "settings --nope 2>/dev/full",
+     "nope 2>/dev/full", "--nope 2>/dev/full", "check --config /nowhere 2>/dev/full"],
+)  # fmt: skip
+def test_what_argparse_or_a_refusal_says_to_a_full_disk_ends_with_the_same_code(
+    tmp_path: Path, line: str, unbuffered: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m sendwarden {line}"],  # noqa: S607
+        cwd=tmp_path, capture_output=True, check=False, timeout=60,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+
+    told = b"" if "2>" in line else b"sendwarden: what it prints cannot be written: No space left on device\n"
+    assert (done.returncode, done.stdout, done.stderr) == (CANNOT, b"", told)
 
 
 @pytest.mark.parametrize("how", [">&-", ">&- 2>&-", ">/dev/full 2>&-"])

@@ -28,6 +28,7 @@ def test_it_refuses_to_start_with_any_error_and_shows_the_same_list_as_check(
 
     assert said.code == NO and said.out and listed.startswith(said.out)
     assert said.err.startswith("Not started: half a configuration is worse than none.")
+    assert said.err.endswith(f"sendwarden check --config {commands.folder} shows this list again.\n")
     assert not (commands.folder / "var").exists()
 
 
@@ -54,9 +55,15 @@ def test_a_damaged_state_is_told_with_what_to_do(commands: Commands) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        pytest.param('state = "file/var"\n', "Not a directory", id="its own folder"),
         pytest.param(
-            'state = "var"\nlisten.milter = "unix:/proc/nowhere/milter"\n', "cannot listen at", id="a socket"
+            'state = "file/var"\n',
+            'Not a directory; set state = "..." in sendwarden.toml to a folder that can be written',
+            id="its own folder",
+        ),
+        pytest.param(
+            'state = "var"\nlisten.milter = "unix:/proc/nowhere/milter"\n',
+            "set listen.policy or listen.milter",
+            id="a socket",
         ),
     ],
 )

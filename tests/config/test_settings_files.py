@@ -397,6 +397,60 @@ def test_one_cause_is_one_error(
     assert [p.code for p in load_folder(tmp_path, settings + channel, files).problems] == codes
 
 
+ASKS = '[[channel]]\nname = "s"\nlogin = true\nsourcefilter = "a.filter"\n'
+FILTER = 'if ask "x" { discard; }'
+THROTTLE = "T\n* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
+
+
+@pytest.mark.parametrize("given", ["none", "one"])
+def test_a_filter_whose_mapping_file_does_not_exist_says_where_it_was_looked_for(
+    given: str, tmp_path: Path
+) -> None:
+    files = {"a.filter": FILTER} | ({"mappings": "T\n* $Y\n"} if given == "one" else {})
+
+    (problem,) = load_folder(tmp_path, ASKS, files).problems
+
+    looked = f"There is no mapping file: {tmp_path}/mappings was looked for (mapping.file)."
+    assert problem.code == "SW310" and problem.more == ((looked,) if given == "none" else ())
+
+
+@pytest.mark.parametrize(
+    ("files", "remedy", "more"),
+    [
+        pytest.param(
+            {},
+            "set metermaid.table.t.quota in metermaid.options",
+            "There is no option file: {}/metermaid.options was looked for (metermaid.file).",
+            id="no option file",
+        ),
+        pytest.param(
+            {"metermaid.options": "metermaid.table.u1.quota = 5\n"},
+            "set metermaid.table.t.quota in metermaid.options",
+            "",
+            id="another table",
+        ),
+    ],
+)
+def test_a_meter_that_does_not_exist_names_the_option_file(
+    files: dict[str, str], remedy: str, more: str, tmp_path: Path
+) -> None:
+    (problem,) = load_folder(tmp_path, "", {"mappings": THROTTLE, **files}).problems
+
+    assert (problem.code, problem.remedy) == ("SW216", remedy)
+    assert problem.more == ((more.format(tmp_path),) if more else ())
+
+
+def test_a_meter_that_is_nearly_there_names_both(tmp_path: Path) -> None:
+    files = {
+        "mappings": THROTTLE.replace(",t,", ",spam,"),
+        "opts": "metermaid.table.spams.quota = 5\n",
+    }
+
+    (problem,) = load_folder(tmp_path, '[metermaid]\nfile = "opts"\n', files).problems
+
+    assert problem.remedy == 'did you mean "spams"?  Else set metermaid.table.spam.quota in opts'
+
+
 # --- the file of [senders]
 
 LENT = "info@example.org bob\n"

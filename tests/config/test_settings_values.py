@@ -200,6 +200,9 @@ TOLD: list[tuple[str, str, str, str, str, str]] = [
     ("accounts.fold_case", "0", "0", "SW102", "yes or no is expected, not 0", "write false, without quotes"),
     ("accounts.fold_case", "[]", "[]", "SW102", "not a list", "write true or false, without quotes"),
     ("accounts.subaddress", '"--"', '"--"', "SW102", "cannot part a name", 'such as "+"'),
+    ("accounts.subaddress", '"\\u0000"', '"\\u0000"', "SW102", "cannot part a name", 'such as "+"'),
+    ("accounts.subaddress", '"\\u009b"', '"\\u009b"', "SW102", "cannot part a name", 'such as "+"'),
+    ("accounts.subaddress", '"\\u202e"', '"\\u202e"', "SW102", "cannot part a name", 'such as "+"'),
     ("accounts.subaddress", '"a"', '"a"', "SW102", "cannot part a name", 'such as "+"'),
     ("accounts.windows_domains", '[""]', '""', "SW102", "this text is empty", "between the quotes"),
     (

@@ -96,6 +96,7 @@ def test_only_shown_the_lines_are_there_and_main_cf_stays_as_it_is(site: Site) -
     assert code == 0
     assert f"  -{MILTERS} =\n  +{MILTERS} = {MILTER}\n" in said
     assert f"  postconf -c {site.etc} -e '{MILTERS} = {MILTER}'\n" in said
+    assert f"  {MILTERS}: while Sendwarden is down mail passes unchecked\n" in said
     assert undo_commands(said) == [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]
     assert site.main.read_bytes() == before and site.copies() == []
 
@@ -214,6 +215,7 @@ def test_json_shows_without_asking_and_changes_only_on_yes(site: Site) -> None:
         "settings": {MILTERS: MILTER},
         "overrides": {},
         "changes": {MILTERS: MILTER},
+        "while_down": {MILTERS: "while Sendwarden is down mail passes unchecked"},
     }
     undo = [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]
     assert json.loads(shown) == {**expected, "changed": False, "backup": "", "undo": undo}

@@ -194,7 +194,10 @@ def test_only_an_authenticated_sender_is_told_and_only_of_what_was_done(case: st
     last.run(last.conclusions.conclude_message(replace(MESSAGE, request=request), decision, SITE))
 
     assert [notice.recipient for notice in last.outbox.notices] == (["eve@example.org"] if posted else [])
-    assert last.log.warnings == ([("nobody-told", "eve")] if warned else [])
+    assert [warning for warning, _about in last.log.warnings] == (["nobody-told"] if warned else [])
+    for _warning, about in last.log.warnings:
+        assert about.startswith("eve: some recipients of a message were refused, and nobody was told")
+        assert ("set site.domains" if request.login else "ask for a login") in about
     assert len(last.ledger.kept) == 1
 
 

@@ -37,7 +37,9 @@ def settings_file(named: Path | None) -> Path | None:
             path = named / SETTINGS_FILE if stat.S_ISDIR(named.stat().st_mode) else named
             path.stat()
         except FileNotFoundError:
-            raise NoSettings(f"{path}: there is no such settings file") from None
+            # Mapping tables and MeterMaid options are read beside an empty one, which is all that many need.
+            hint = "" if path == named else ": create it; it may be empty"
+            raise NoSettings(f"{path}: there is no such settings file{hint}") from None
         except OSError as error:
             raise NoSettings(f"{path}: {error.strerror}") from None
         return path

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,6 @@ from sendwarden.cli.output import Output
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
-from sendwarden.engine.channel import Mode
 
 # Below what Postfix takes for a client that hangs, above our own deadline of 1 s.
 TIMEOUTS = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
@@ -34,9 +33,15 @@ POLICY_TIMEOUTS = "timeout=2s, try_limit=1, default_action=DUNNO"
 # Where Postfix's tools may be, whatever the caller's own path is.
 PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
 ASK_TIMEOUT_S = 10
-_WHILE_DOWN = (
-    "If Sendwarden is down or hangs, each line says what Postfix does: docs/when-sendwarden-is-down.md."
-)
+SENDMAIL = "sendmail"
+# What Postfix does by each default action that we propose.
+_WHILE_DOWN = {
+    "accept": "while Sendwarden is down mail passes unchecked",
+    "quarantine": "while Sendwarden is down mail is accepted and waits in the hold queue (postsuper -H ALL "
+    "releases it)",
+    "DUNNO": "while Sendwarden is down envelope senders pass unchecked",
+}
+_PAGE = "docs/when-sendwarden-is-down.md"
 # A socket that is open to everybody is reached on this machine by its own address.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read here, never bound
 
@@ -98,9 +103,8 @@ class Postfix:
 
 def _mail_server(text: str) -> str:
     """Raises `ArgumentTypeError`."""
-    if text.lower() == "sendmail":
-        says = "its lines are written by hand: docs/when-sendwarden-is-down.md has them"
-        raise argparse.ArgumentTypeError(says)
+    if text.lower() == SENDMAIL:
+        return SENDMAIL
     return one_of("mail server", "postfix", "dovecot")(text)
 
 
@@ -115,6 +119,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
+    if arguments.server == SENDMAIL:
+        output.error(f"Sendmail's lines are written by hand, and stand in {_PAGE}")
+        return CANNOT
     try:
         loaded = load_configuration(arguments)
     except NoSettings as error:
@@ -123,8 +130,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if not loaded.usable:
         output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
         return NO
-    if arguments.server == "dovecot":
-        return _with_dovecot(loaded, arguments, output)
+    with_server = _with_dovecot if arguments.server == "dovecot" else _postfix
+    return with_server(loaded, arguments, output)
+
+
+def _postfix(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> int:
     wanted = postfix_lines(loaded)
     if not wanted:
         output.error("Nothing to ask: [listen] names no milter, and no channel judges senders")
@@ -150,7 +160,8 @@ def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output:
         raise PostfixSays(f"{arguments.folder} has none; name the folder of Postfix's configuration")
     program = shutil.which("postconf", path=PROGRAMS)
     if program is None:
-        output.record({"server": "postfix", "found": False, "settings": wanted})
+        found = {"server": "postfix", "found": False, "settings": wanted}
+        output.record({**found, "while_down": while_down(wanted)})
         return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
     return _connect(Postfix(program, arguments.folder), wanted, arguments, output)
 
@@ -162,7 +173,7 @@ def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Names
     if not plan.changes:
         output.line("Postfix asks us already; nothing to change.")
     else:
-        _show(postfix, plan, output)
+        _show(postfix, plan, wanted, output)
         only_show = arguments.only_print or (output.as_json and not arguments.yes)
         if not only_show and not arguments.yes and not _agreed(output):
             output.line("Nothing was changed.")
@@ -176,6 +187,7 @@ def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Names
             output.line(f"  {name} = {value}")
         output.line("Take those out, or put our entry there as well (postconf -P).")
     found = {"server": "postfix", "found": True, "settings": wanted, "changes": plan.changes}
+    found["while_down"] = while_down(wanted)
     output.record(
         {**found, "overrides": overrides, "changed": bool(backup), "backup": backup, "undo": plan.undo}
     )
@@ -187,8 +199,7 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
 
     While only watching, mail passes if we are down; else it is held.
     """
-    enforcing = any(channel.mode is Mode.ENFORCE for channel in loaded.site.channels)
-    default = "quarantine" if enforcing else "accept"
+    default = "quarantine" if loaded.enforcing else "accept"
     listen = loaded.settings.listen
     lines = {}
     if listen.milter:
@@ -197,6 +208,18 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
         policy = f"check_policy_service {{ {_endpoint(listen.policy[0])}, {POLICY_TIMEOUTS} }}"
         lines["smtpd_recipient_restrictions"] = policy
     return lines
+
+
+def while_down(lines: Mapping[str, str]) -> dict[str, str]:
+    """What Postfix does while we are down, by the default action of each of our entries."""
+    found = {name: re.search(r"default_action=(\w+)", line) for name, line in lines.items()}
+    return {name: _WHILE_DOWN[action[1]] for name, action in found.items() if action}
+
+
+def _show_while_down(lines: Mapping[str, str], output: Output) -> None:
+    output.line(f"If Sendwarden is stopped or hangs ({_PAGE} has the details):")
+    for name, says in while_down(lines).items():
+        output.line(f"  {name}: {says}")
 
 
 def _endpoint(listen: str) -> str:
@@ -234,13 +257,13 @@ def joined(before: str, line: str, name: str) -> str:
     return f"{before}, {line}" if name == "smtpd_milters" else f"{line}, {before}"
 
 
-def _show(postfix: Postfix, plan: Plan, output: Output) -> None:
+def _show(postfix: Postfix, plan: Plan, wanted: Mapping[str, str], output: Output) -> None:
     output.line("These lines of main.cf would change:")
     for name, value in plan.changes.items():
         old = [f"{name} = {plan.before[name]}".rstrip()]
         for line in list(difflib.unified_diff(old, [f"{name} = {value}"], lineterm="", n=0))[3:]:
             output.line(f"  {line}")
-    output.line(_WHILE_DOWN)
+    _show_while_down({name: wanted[name] for name in plan.changes}, output)
     output.line("The same by hand:")
     for name, value in plan.changes.items():
         output.line(f"  {postfix.by_hand('postconf', '-e', f'{name} = {value}')}")
@@ -261,7 +284,7 @@ def _show_generic(wanted: dict[str, str], output: Output, *, asked_to_change: bo
     output.line(
         "(behind the milters, before the restrictions, that stand there already), then: postfix reload"
     )
-    output.line(_WHILE_DOWN)
+    _show_while_down(wanted, output)
     output.line("To take it out again, take these out of main.cf, then: postfix reload")
     return CANNOT if asked_to_change else GOOD
 

@@ -8,15 +8,13 @@ import argparse
 import errno
 import importlib
 import io
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol, TextIO, cast
 
 from sendwarden import __version__
 from sendwarden.cli.exits import CANNOT
-from sendwarden.cli.output import Output, OutputLost
+from sendwarden.cli.output import Output, OutputLost, complain, forget
 from sendwarden.cli.words import WordsParser, not_known
 
 # Name, module, what it does. In the order in which somebody new meets them.
@@ -53,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CANNOT
     except OutputLost as lost:
         if str(lost):
-            sys.stderr.write(f"sendwarden: {lost}\n")
-        _forget_output()
+            complain(f"sendwarden: {lost}\n")
+        forget(sys.stdout)
         return CANNOT
     return code
 
@@ -115,9 +113,3 @@ def _print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _forget_output() -> None:
-    """Drop what is left of the output, or Python would try once more at its end."""
-    with suppress(OSError, io.UnsupportedOperation):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,12 @@
 """What commands print with: plain lines for people, JSON lines for programs, safe for a terminal."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import TextIO
 from unicodedata import combining, east_asian_width
 
 from sendwarden.core.ascii import printable
@@ -48,7 +51,7 @@ class Output:
 
     def error(self, text: str) -> None:
         """Why a command could not do what it was asked."""
-        sys.stderr.write("".join(f"{printable(line)}\n" for line in text.split("\n")))
+        complain("".join(f"{printable(line)}\n" for line in text.split("\n")))
 
     def problem(self, problem: Problem) -> None:
         """A problem with its place, the line, a caret and what to write instead; with --json, its record."""
@@ -72,10 +75,7 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write what is safe for a terminal already. Raises `OutputLost`."""
-        try:
-            sys.stdout.write(text)
-        except OSError as error:
-            raise OutputLost(error) from error
+        write(text)
 
     def end(self) -> None:
         """Hand over what was written. Raises `OutputLost`."""
@@ -83,6 +83,29 @@ class Output:
             sys.stdout.flush()
         except OSError as error:
             raise OutputLost(error) from error
+
+
+def write(text: str) -> None:
+    """To standard output. Raises `OutputLost`."""
+    try:
+        sys.stdout.write(text)
+    except OSError as error:
+        raise OutputLost(error) from error
+
+
+def complain(text: str) -> None:
+    """To standard error. Where nobody can read it, the exit code says it alone."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        forget(sys.stderr)
+
+
+def forget(stream: TextIO) -> None:
+    """Drop what is left of a stream's output, or Python would try once more at its end."""
+    with suppress(OSError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _source_lines(problem: Problem) -> list[str]:

@@ -25,7 +25,7 @@ from sendwarden.cli.surroundings import Found, look_around
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.daemon.daemon import Daemon
-from sendwarden.engine.channel import Mode
+from sendwarden.daemon.process import STATE_REMEDY
 
 # How long asyncio does not accept when there was no descriptor for a connection. Its own is 1 s, and it takes
 # but a few of those that wait each time; there is no setting for it.
@@ -44,17 +44,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
+    command = Command(_command(), _config(arguments.config))
     if not loaded.usable:
         for problem in loaded.problems:
             output.problem(problem)
-        output.error(
-            "Not started: half a configuration is worse than none. sendwarden check shows this list again."
+        says = (
+            f"Not started: half a configuration is worse than none. {command('check')} shows this list again."
         )
+        output.error(says)
         return NO
     state = state_folder(loaded)
-    command = Command(
-        _command(), f" --config {shlex.quote(str(arguments.config))}" if arguments.config else ""
-    )
+    file = settings_file(arguments.config)
+    # The log may be read elsewhere than where we were started.
+    check = Command(command.program, _config(file and file.absolute()))("check")
     screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), command)
 
     def ready() -> None:
@@ -63,14 +65,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            runner.run(Daemon(settings_file(arguments.config), loaded, state).run(ready))
+            runner.run(Daemon(file, loaded, state, check).run(ready))
         except SendwardenError as error:
             output.error(str(error))
             return CANNOT
         except OSError as error:  # its own folder: everything else that can fail says so itself
-            output.error(f"cannot start: {error.filename or state}: {error.strerror}")
+            output.error(f"cannot start: {error.filename or state}: {error.strerror}; {STATE_REMEDY}")
             return CANNOT
     return GOOD
+
+
+def _config(file: Path | None) -> str:
+    return f" --config {shlex.quote(str(file))}" if file else ""
 
 
 def _command() -> str:
@@ -106,8 +112,7 @@ class Command:
 def first_screen(loaded: Loaded, found: list[Found], state: str, command: Command) -> list[str]:
     """What ``serve`` prints once its sockets are open."""
     settings, site = loaded.settings, loaded.site
-    enforcing = [channel.name for channel in site.channels if channel.mode is Mode.ENFORCE]
-    doing = f"enforcing: {', '.join(enforcing)}" if enforcing else WATCHING
+    doing = f"enforcing: {', '.join(loaded.enforcing)}" if loaded.enforcing else WATCHING
     here = "   ".join(f"{one.name} {one.detail}".strip() for one in found if one.here)
     missing = ", ".join(one.name for one in found if not one.here)
     listening = [f"policy {place}" for place in settings.listen.policy]

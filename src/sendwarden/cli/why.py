@@ -63,7 +63,8 @@ def _show(record: dict[str, object], output: Output) -> None:
     says = record.get("says")
     for number, sentence in enumerate(says if isinstance(says, list) else []):
         output.line(f"  {'because' if number == 0 else '':<12} {sentence}")
+    said = "would say" if record.get("watched") else "said"
     for number, line in enumerate(str(record.get("text", "")).splitlines()):
-        output.line(f"  {'said' if number == 0 else '':<12} {line}")
+        output.line(f"  {said if number == 0 else '':<12} {line}")
     if record.get("watched"):
         output.line("  watching only: the message passed unchanged")

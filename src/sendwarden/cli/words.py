@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from sendwarden.cli.exits import CANNOT
+from sendwarden.cli.output import complain, write
 from sendwarden.core.ascii import printable
 from sendwarden.core.place import did_you_mean
 
@@ -30,9 +31,13 @@ class WordsParser(argparse.ArgumentParser):
         return list(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        sys.stderr.write(f"{self.prog}: {printable(message)}\n")
+        complain(f"{self.format_usage()}{self.prog}: {printable(message)}\n")
         raise SystemExit(CANNOT)
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        """What argparse prints by itself: it would not say that nobody can read it. Raises `OutputLost`."""
+        if message:
+            (write if file is sys.stdout else complain)(message)
 
 
 def not_known(what: str, word: str, known: Iterable[str]) -> str:

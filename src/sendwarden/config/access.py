@@ -60,7 +60,7 @@ def _void(found: MappingFile, name: str) -> Iterator[Problem]:
             says = f'flag "${flag.letter}" of table {name} has no effect here'
             place = entry.place_in_template(flag.offset, 2)
             yield Problem(
-                "SW217", says, place, "its argument is taken all the same", severity=Severity.WARNING
+                "SW219", says, place, "its argument is taken all the same", severity=Severity.WARNING
             )
 
 

@@ -76,6 +76,14 @@ CODES: Mapping[str, str] = {
         "never be over quota."
     ),
     "SW217": (
+        "A template uses $0 to $9 beyond the wildcards of its pattern, which are counted from 0. Nothing "
+        "stands for it: as the key of a call-out it counts for nobody, and a limit made of it holds for none."
+    ),
+    "SW218": (
+        "A call-out counts for a key that is always empty. The null sender has such a key, and is never "
+        "counted: the call fails, that is, nobody is ever over quota."
+    ),
+    "SW219": (
         "A flag of an access table that is understood and has no effect here: debug output ($U), the group "
         "check of another system ($I), the vacation replies that Sendwarden does not send ($!), and $S."
     ),

@@ -24,7 +24,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
     return [
         *_version(settings, place_of),
         *_listeners(settings, place_of),
-        *_meter_tables(site, found),
+        *_meter_tables(site, found, settings.metermaid.file),
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
@@ -70,7 +70,7 @@ def _is_open(place: str) -> bool:
     return not ip_address(place.rpartition(":")[0].strip("[]")).is_loopback
 
 
-def _meter_tables(site: Site, found: MappingFile) -> Iterator[Problem]:
+def _meter_tables(site: Site, found: MappingFile, option_file: str) -> Iterator[Problem]:
     for site_of_call in found.calls:
         name = _constant_table(site_of_call)
         call = site_of_call.call
@@ -82,7 +82,9 @@ def _meter_tables(site: Site, found: MappingFile) -> Iterator[Problem]:
             continue
         options = site.meters.get(name.lower())
         if options is None:
-            remedy = did_you_mean(name, site.meters) or f"set metermaid.table.{name}.quota in the option file"
+            remedy = f"set metermaid.table.{name}.quota in {option_file}"
+            if close := did_you_mean(name, site.meters):
+                remedy = f"{close}  Else {remedy}"
             says = f'table {site_of_call.table}: there is no MeterMaid table "{name}"'
             yield Problem("SW216", says, site_of_call.place, remedy)
         elif routine and routine.table_type and options.type != routine.table_type:

@@ -42,6 +42,11 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "option": ("SW216",),
     "TOML": ("SW109",),
 }
+# Problem -> the kind of file whose absence may be its cause, what we call it, and the setting that names it.
+NEEDS: Mapping[str, tuple[str, str, str]] = {
+    "SW310": ("mapping", "mapping file", "mapping.file"),
+    "SW216": ("option", "option file", "metermaid.file"),
+}
 
 
 @dataclass(slots=True)
@@ -60,6 +65,11 @@ class Loaded:
     def allowed(self) -> Networks:
         """Who may connect to our sockets besides this machine."""
         return networks(self.settings.listen.allow)
+
+    @property
+    def enforcing(self) -> list[str]:
+        """Channels that act."""
+        return [channel.name for channel in self.site.channels if channel.mode is Mode.ENFORCE]
 
     @property
     def usable(self) -> bool:
@@ -106,12 +116,28 @@ def load(settings_file: Path | None) -> Loaded:
     return Loaded(
         settings,
         site,
-        _told(in_order(problem for problem in reading.problems if problem.code not in follows)),
+        _told(
+            in_order(
+                _with_missing_file(problem, reading.folder, settings)
+                for problem in reading.problems
+                if problem.code not in follows
+            )
+        ),
         folder,
         reading.origins,
         reading.not_read,
         len(found.tables),
     )
+
+
+def _with_missing_file(problem: Problem, folder: Folder, settings: Settings) -> Problem:
+    """Where a file that is read if it exists was looked for, if all that is wrong may be that it does not."""
+    kind, what, setting = NEEDS.get(problem.code, ("", "", ""))
+    if not kind or folder.read_files[kind]:
+        return problem
+    file = settings.mapping.file if kind == "mapping" else settings.metermaid.file
+    says = f"There is no {what}: {folder.resolve(file)} was looked for ({setting})."
+    return replace(problem, more=(*problem.more, says))
 
 
 def _told(problems: Iterable[Problem]) -> list[Problem]:

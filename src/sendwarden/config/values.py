@@ -32,7 +32,7 @@ _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!
 _DOMAIN_LETTERS = 253
 _DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
 _IPV6 = 6
-_NO_SUBADDRESS = '@".\\ \t\n\r'
+_NO_SUBADDRESS = '@".\\ '
 
 
 def wrong(says: str, remedy: str, code: str = "SW102") -> PydanticCustomError:
@@ -278,6 +278,8 @@ def one_or_many(value: object) -> object:
 
 def subaddress(value: object) -> object:
     """One sign, or nothing."""
-    if isinstance(value, str) and value and (len(value) > 1 or value.isalnum() or value in _NO_SUBADDRESS):
+    if not isinstance(value, str) or not value:
+        return value
+    if len(value) > 1 or value.isalnum() or not value.isprintable() or value in _NO_SUBADDRESS:
         raise wrong(f"{shown(value)} cannot part a name", 'write one sign, such as "+", or "" for none')
     return value

@@ -20,7 +20,7 @@ from typing import Any
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
-from sendwarden.core.place import Severity
+from sendwarden.core.place import Problem, Severity
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
@@ -50,6 +50,8 @@ EVENTS_FILE = "events.json"
 DAY_S = 86_400.0
 # Letters of a traceback in the log; what made it is at its end.
 TRACEBACK_LETTERS = 4000
+# Errors of settings that were not taken over, told one by one.
+MOST_ERRORS_TOLD = 20
 
 
 class Broken(SendwardenError):
@@ -57,10 +59,13 @@ class Broken(SendwardenError):
 
 
 class Daemon:
-    """One running Sendwarden. ``configuration`` must be usable."""
+    """One running Sendwarden. ``configuration`` must be usable; ``check`` is the command that checks it."""
 
-    def __init__(self, settings_file: Path | None, configuration: Loaded, state: Path) -> None:
+    def __init__(
+        self, settings_file: Path | None, configuration: Loaded, state: Path, check: str = "sendwarden check"
+    ) -> None:
         self._settings_file = settings_file
+        self._check = check
         self._configuration = configuration
         self._state = state
         self._clock = AnchoredClock()
@@ -272,13 +277,16 @@ class Daemon:
         fresh = await asyncio.to_thread(load, self._settings_file)
         if not fresh.usable:
             errors = [problem for problem in fresh.problems if problem.severity is Severity.ERROR]
-            for problem in errors[:20]:
-                self._log.warning("configuration-kept", f"{problem.code} {problem.place}: {problem.sentence}")
+            for problem in errors[:MOST_ERRORS_TOLD]:
+                self._log.warning("configuration-kept", _with_remedy(problem))
+            count = f"{len(errors)} error{'' if len(errors) == 1 else 's'}"
+            self._log.say(f"not reloaded: {count}, the settings in force stay; see all: {self._check}")
             return
         try:
             await self._open_listeners(fresh)
         except CannotListen as error:
             self._log.warning("configuration-kept", str(error))
+            self._log.say("not reloaded: the settings in force stay")
             return
         if fresh.settings.state != self._configuration.settings.state:
             self._log.warning("restart-needed", "state = names another folder: it is used after a restart")
@@ -286,6 +294,8 @@ class Daemon:
             self._log.warning("meter-anew", name)
         self._use(fresh)
         self._log.event("reloaded", {"mode": fresh.settings.mode, "listening": self._listeners.names})
+        enforcing = ", ".join(fresh.enforcing)
+        self._log.say(f"reloaded: enforcing: {enforcing}" if enforcing else "reloaded: watching only")
 
     async def _end(self, writer: asyncio.Task[None]) -> None:
         """The store goes last: what was answered while draining is still written."""
@@ -312,6 +322,14 @@ class Daemon:
             return
         about = _shown(error) if isinstance(error, BaseException) else str(context.get("message", ""))
         self._log.warning("unexpected", about)
+
+
+def _with_remedy(problem: Problem) -> str:
+    """A problem on one line."""
+    where = f" {problem.place}" if problem.place else ""
+    return (
+        f"{problem.code}{where}: {'; '.join(filter(None, (problem.sentence, problem.remedy, *problem.more)))}"
+    )
 
 
 def _shown(error: BaseException) -> str:

@@ -56,7 +56,7 @@ class Listeners:
                 host, _, port = name.rpartition(":")
                 server = await loop.create_server(made, host.strip("[]"), int(port), backlog=AT_ONCE)
         except OSError as error:
-            raise CannotListen(f"cannot listen at {name}: {error.strerror or error}") from error
+            raise CannotListen(_why_not(name, error)) from error
         for listening in server.sockets:
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as same:
                 same.listen(BACKLOG)
@@ -87,6 +87,19 @@ class Listeners:
             await asyncio.sleep(DRAIN_STEP_S)
 
 
+def _why_not(name: str, error: OSError) -> str:
+    """Why we cannot listen there, and what to do. asyncio's own words name the place a second time."""
+    elsewhere = "set listen.policy or listen.milter in sendwarden.toml to another place"
+    if error.errno == errno.EADDRINUSE:
+        unix = name.startswith("unix:")
+        taken = "answers there (ss -lxp shows which)" if unix else "listens there (ss -ltnp shows which)"
+        return f"cannot listen at {name}: another program {taken}; stop it, or {elsewhere}"
+    if error.errno == errno.EEXIST:
+        return f"cannot listen at {name}: a file that is no socket stands there; move it away, or {elsewhere}"
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return f"cannot listen at {name}: {why}; {elsewhere}"
+
+
 def _bound(path: Path) -> socket.socket:
     """A unix socket at ``path``, its folder made, one left by a daemon that was killed removed.
 
@@ -95,8 +108,10 @@ def _bound(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_socket():
         if _answered(path):
-            raise OSError(errno.EADDRINUSE, "another program answers there")
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         path.unlink(missing_ok=True)
+    elif os.path.lexists(path):
+        raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
     bound = socket.socket(socket.AF_UNIX)
     before = os.umask(UNIX_UMASK)
     try:

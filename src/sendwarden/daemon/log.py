@@ -65,6 +65,11 @@ class FileEventLog:
         if times := of_kind.come(about, self._clock.now()):
             self._tell(warning, about, times)
 
+    def say(self, text: str) -> None:
+        """A line on standard error alone, each time: the answer to somebody who has just asked."""
+        if len(self._screen) < PENDING_LINES:
+            self._screen.append(printable(text) + "\n")
+
     def _tell(self, warning: str, about: str, times: int) -> None:
         self.event("warning", {"warning": warning, "about": about, "times": times})
         repeated = f" ({times} times)" if times > 1 else ""

@@ -13,6 +13,8 @@ SPARE_DESCRIPTORS = 64
 # We ask for so many if the hard limit allows.
 WANTED_DESCRIPTORS = 65_536
 
+STATE_REMEDY = 'set state = "..." in sendwarden.toml to a folder that can be written'
+
 
 class AlreadyRunning(SendwardenError):
     """Another process uses the same state."""
@@ -53,7 +55,7 @@ def lock(folder: Path) -> FileIO:
         handle = path.open("a+b", buffering=0)
     except OSError as error:
         why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
-        raise NoStateFolder(f"{error.filename or path}: {why}; the state is kept in {folder}") from error
+        raise NoStateFolder(f"{error.filename or path}: {why}; {STATE_REMEDY}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -66,5 +68,5 @@ def lock(folder: Path) -> FileIO:
         handle.write(f"{os.getpid()}\n".encode())
     except OSError as error:
         handle.close()
-        raise NoStateFolder(f"{path}: {error.strerror}; nothing can be kept in {folder}") from error
+        raise NoStateFolder(f"{path}: {error.strerror}; {STATE_REMEDY}") from error
     return handle

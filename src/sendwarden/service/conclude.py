@@ -64,7 +64,7 @@ class Conclusions:
             return None
         recipient = notice_recipient(message.request, decision.account, site.identity, site.domains)
         if not recipient:
-            self._log.warning("nobody-told", decision.account)
+            self._log.warning("nobody-told", _untold(message.request, decision))
             return None
         return refused_notice(message, decision, recipient, site.host, self._clock.now())
 
@@ -93,6 +93,19 @@ class Conclusions:
             self._log.warning("record-late", str(error))
         if notice:
             self._outbox.post(notice)
+
+
+def _untold(request: Request, decision: Decision) -> str:
+    """What nobody was told, why, and what to do about it."""
+    what = f"{decision.account or 'a sender without a login'}: some recipients of a message were refused"
+    if not request.login:
+        why = "who did not log in may have forged the sender; ask for a login there"
+    else:
+        why = (
+            "neither the sender nor the login is an address of the account; set site.domains to your domains "
+            'for logins that are addresses, or senders = "own" on its channel'
+        )
+    return f"{what}, and nobody was told which (events.json has them): {why}"
 
 
 def event_of(request: Request, decision: Decision) -> dict[str, object]:

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sendwarden.engine.mapping.lint import FLAGS_OF_TABLES, lint
+from sendwarden.engine.mapping.match import Probe
 from sendwarden.engine.mapping.run import Mappings, TriedEntry
 from tests.engine.mapping.worlds import Echo, TestWorld, entries, read, underlined
 
@@ -145,3 +146,31 @@ def test_flags_that_mean_nothing_in_a_table_are_reported_and_no_others(start: st
 
 def test_a_table_of_the_sites_own_may_use_any_flag() -> None:
     assert lint(read("INTERNAL_IP\na $Z$Q$!\n").tables["INTERNAL_IP"]) == []
+
+
+# --- captures beyond the pattern, and keys that are always empty
+
+
+@given(LINES, st.lists(st.text("abB$", max_size=4), min_size=1, max_size=5))
+@example(["$@*$^*  $1", "*  x"], ["ab"])
+def test_a_match_gives_just_the_captures_that_templates_may_use(lines: list[str], probes: list[str]) -> None:
+    for entry in read(entries(*lines), Echo().images).tables["T"].entries:
+        for probe in probes:
+            captures = entry.matches(Probe(probe))
+            assert captures is None or len(captures) == entry.saved
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("*|*  $[IMTA_LIB:check_metermaid.so,throttle,t,$1]$0$Y", id="all of them"),
+        pytest.param("*|*  $$9", id="a quoted dollar"),
+        pytest.param("$@*$^%*  $0$1", id="those that are kept"),
+        pytest.param("%%%%%%%%%%  $9", id="ten letters"),
+        pytest.param("a  $[IMTA_LIB:check_metermaid.so,throttle,t,all]$Y", id="one key for all"),
+        pytest.param("*  $[echo.so,say,,]$|T;|", id="an empty argument that is no key"),
+        pytest.param("*  $[IMTA_LIB:check_metermaid.so,store,t,$0,]", id="an empty value"),
+    ],
+)
+def test_what_the_pattern_gives_and_keys_that_hold_something_are_not_reported(line: str) -> None:
+    assert lint(read(entries(line), Echo().images).tables["T"]) == []

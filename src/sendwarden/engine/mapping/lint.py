@@ -1,10 +1,28 @@
-"""What is legal in a mapping table and yet surely a mistake: entries out of reach, flags without use."""
+"""What is legal in a mapping table and yet surely a mistake.
+
+Entries out of reach, flags without use, captures that the pattern does not give, keys that are always empty.
+"""
+
+from collections.abc import Iterator
 
 from sendwarden.core.place import Problem, Severity
 
 from .match import Probe
 from .parse import Entry, MappingTable
-from .template import CONTROLS, Call, Chance, Control, Flag, InputFlag, Lookup, Part, Sequence, Table
+from .template import (
+    CONTROLS,
+    Call,
+    Capture,
+    Chance,
+    Control,
+    Flag,
+    InputFlag,
+    Lookup,
+    Mode,
+    Part,
+    Sequence,
+    Table,
+)
 
 # Parts that can fail, so that the scan may go on behind an entry with $C.
 _CAN_FAIL = (Call, Chance, InputFlag, Lookup, Sequence, Table)
@@ -32,7 +50,7 @@ FLAGS_OF_TABLES: tuple[tuple[str, str], ...] = (
 
 def lint(table: MappingTable) -> list[Problem]:
     """Warnings about one table."""
-    return [*_unreachable(table), *_flags(table)]
+    return [*_unreachable(table), *_flags(table), *_beyond(table), *_empty_keys(table)]
 
 
 def _unreachable(table: MappingTable) -> list[Problem]:
@@ -125,3 +143,63 @@ def _flags(table: MappingTable) -> list[Problem]:
         for part in entry.parts
         if isinstance(part, Flag) and part.letter not in known
     ]
+
+
+def _beyond(table: MappingTable) -> Iterator[Problem]:
+    """Captures beyond the wildcards of the pattern: nothing stands for them, and it is counted for nobody."""
+    for entry in table.entries:
+        for capture in _captures(entry.parts):
+            if capture.index >= entry.saved:
+                yield _beyond_problem(table, entry, capture)
+
+
+def _captures(parts: tuple[Part, ...]) -> Iterator[Capture]:
+    for part in parts:
+        match part:
+            case Capture():
+                yield part
+            case Call(arguments=arguments):
+                yield from (
+                    piece for argument in arguments for piece in argument if isinstance(piece, Capture)
+                )
+            case Table(argument=argument):
+                yield from (piece for piece in argument if isinstance(piece, Capture))
+            case _:  # of a look-up is known that it can only fail (SW214)
+                pass
+
+
+def _beyond_problem(table: MappingTable, entry: Entry, capture: Capture) -> Problem:
+    last = entry.saved - 1
+    known = {-1: "no wildcards", 0: "1 wildcard, $0"}.get(last, f"{entry.saved} wildcards, $0 to ${last}")
+    not_counted = 'Not among them: networks like $(10.0.0.0/8), "$0*", and wildcards behind "$@".'
+    return Problem(
+        "SW217",
+        f'table {table.name}: "${capture.index}" stands for nothing here',
+        entry.place_in_template(capture.offset, 2),
+        f'the pattern "{entry.pattern}" has {known}',
+        (not_counted,) if "$" in entry.pattern else (),
+        Severity.WARNING,
+    )
+
+
+def _empty_keys(table: MappingTable) -> Iterator[Problem]:
+    """Calls whose key is empty whatever matches: MeterMaid counts no empty key, and says no each time."""
+    for entry in table.entries:
+        for part in entry.parts:
+            if isinstance(part, Call) and part.bound and _has_empty_key(part):
+                such = 'such as "$0"' if entry.saved else f'the pattern "{entry.pattern}" has no wildcards'
+                yield Problem(
+                    "SW218",
+                    f"table {table.name}: {part.routine} has an empty key, so that it can only fail",
+                    entry.place_in_template(part.offset, part.width),
+                    f"write what is counted for, {such}",
+                    severity=Severity.WARNING,
+                )
+
+
+def _has_empty_key(call: Call) -> bool:
+    assert call.bound is not None
+    arguments = zip(call.bound.arguments, call.arguments, strict=False)
+    return any(
+        name == "key" and all(isinstance(piece, Mode) for piece in argument) for name, argument in arguments
+    )

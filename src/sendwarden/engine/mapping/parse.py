@@ -16,7 +16,8 @@ from .expand import Template
 from .limits import INCLUDE_DEPTH, ORIGINAL_PATTERN_LETTERS, ORIGINAL_TEMPLATE_LETTERS
 from .lines import LogicalLine, columns, logical_lines, unquoted_blank
 from .match import Matcher, compile_pattern
-from .pattern import BadPattern, parse_pattern
+from .pattern import BadPattern, parse_pattern, saved_wildcards
+from .pattern import Part as PatternPart
 from .template import Call, Lookup, Part, Table, parse_template
 
 # Gives the text of an include file, and the name to show for it; raises `ValueError` with what is wrong.
@@ -43,6 +44,7 @@ class Entry:
     ready: Template
     pattern_place: Place
     right: Column
+    saved: int  # wildcards that "$0" and so on stand for
 
     def place_in_template(self, offset: int, width: int) -> Place:
         line, at, _text = self.right
@@ -169,16 +171,17 @@ class _Reader:
             remedy = "write the table's name on a line of its own above it, beginning in column 1"
             self.problem("SW202", "this entry belongs to no table", pattern_place, remedy)
             return
-        matches = self._pattern(line, at, pattern)
+        left_parts = self._pattern(line, at, pattern)
         parts = self._template(*right)
-        if matches is not None and parts is not None:
-            entry = Entry(pattern, right[2], matches, parts, Template(parts), pattern_place, right)
+        if left_parts is not None and parts is not None:
+            matches, saved = compile_pattern(left_parts), saved_wildcards(left_parts)
+            entry = Entry(pattern, right[2], matches, parts, Template(parts), pattern_place, right, saved)
             self.table.entries.append(entry)
 
-    def _pattern(self, line: LogicalLine, at: int, pattern: str) -> Matcher | None:
+    def _pattern(self, line: LogicalLine, at: int, pattern: str) -> tuple[PatternPart, ...] | None:
         self._length(line, at, pattern, ORIGINAL_PATTERN_LETTERS, "pattern")
         try:
-            return compile_pattern(parse_pattern(pattern))
+            return parse_pattern(pattern)
         except BadPattern as bad:
             self._bad("SW209", line, at, bad)
             return None

@@ -203,6 +203,11 @@ def _network_of(bracket: str, inside: str) -> IPv4Network | IPv6Network:
     return IPv4Network(f"{address}/{length}", strict=False)
 
 
+def saved_wildcards(parts: tuple[Part, ...]) -> int:
+    """How many captures a match gives: neither networks nor ``$n*`` are any, nor what is behind ``$@``."""
+    return sum(isinstance(part, Wildcard) and part.saved for part in parts)
+
+
 def parse_pattern(text: str) -> tuple[Part, ...]:
     """Parts of a pattern. Raises `BadPattern`, its offsets within ``text``."""
     return _Parser(text).parse()

@@ -23,9 +23,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """``$0`` to ``$9``; nothing where the pattern saved fewer."""
+    """``$0`` to ``$9``; nothing where the pattern saved fewer (SW217)."""
 
     index: int
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class _Parser:
         self.at += 2
         if letter in _CALLING and letter and self.from_data:
             raise BadPattern(start, 2, f'"${letter}" in a result that is scanned again')
-        if plain := self._plain(letter):
+        if plain := self._plain(letter, start):
             return plain
         if asks := _ASKING.get(letter):
             return asks(self, start)
@@ -177,12 +178,12 @@ class _Parser:
         return Text(self.text[start : self.at])
 
     @staticmethod
-    def _plain(letter: str) -> Text | Capture | Mode | None:
+    def _plain(letter: str, start: int) -> Text | Capture | Mode | None:
         """What may also stand inside an argument."""
         if letter in ("$", " ", "\t"):
             return Text(letter)
         if letter.isdigit() and letter.isascii() and int(letter) < CAPTURES:
-            return Capture(int(letter))
+            return Capture(int(letter), start)
         return Mode(letter) if letter in MODES and letter else None
 
     def _argument(self, start: int, ends: str) -> Argument:
@@ -193,20 +194,28 @@ class _Parser:
                 parts.append(self._text(ends + "$"))
                 continue
             letter = self.text[self.at + 1 : self.at + 2]
-            plain = self._plain(letter)
+            plain = self._plain(letter, self.at)
             if plain is None:
-                raise BadPattern(
-                    self.at,
-                    2,
-                    f'"${letter}" inside an argument',
-                    'an argument holds text, "$0" to "$9", "$$", "$ " and case: nothing is called there',
-                )
+                raise self._called_inside(start, letter, ends[-1])
             self.at += 2
             parts.append(plain)
         if self.at >= len(self.text):
             opening = self.text[start : start + 2]
             raise BadPattern(start, 2, f'"{opening}" without "{ends[-1]}"', f'add the closing "{ends[-1]}"')
         return tuple(parts)
+
+    def _called_inside(self, start: int, letter: str, end: str) -> BadPattern:
+        """A flag, control or call inside an argument: mostly one whose closing sign was forgotten."""
+        if letter and end not in self.text[self.at :]:
+            says = f'"{self.text[start : start + 2]}" without "{end}"'
+            return BadPattern(start, 2, says, f'add the closing "{end}", perhaps before "${letter}"')
+        return BadPattern(
+            self.at,
+            2,
+            f'"${letter}" inside an argument',
+            f'is "{end}" missing before it?  '
+            'an argument holds text, "$0" to "$9", "$$", "$ " and case: nothing is called there',
+        )
 
     def _next_letter(self) -> int:
         """The offset of the next letter that is not blank."""

@@ -1,0 +1,173 @@
+"""limits and account, where no daemon runs: the state itself is read and written."""
+
+import time
+
+import pytest
+
+from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.stores.memory import LIMITS, Changes
+from sendwarden.stores.sql import Batch, SqlState
+from tests.cli.command import Commands
+from tests.cli.state import counted_meter
+from tests.config.folder import write
+
+SETTINGS = """
+state = "var"
+mode = "enforce"
+[site]
+domains = ["example.org"]
+internal = ["10.0.0.0/8"]
+"""
+REASON = ("--reason", "class lists")
+EXTERNAL = "submission-auth-external"
+
+
+@pytest.fixture
+def site(commands: Commands) -> Commands:
+    """Eve sent 100 recipients over the channel for those outside."""
+    write(commands.folder, {"sendwarden.toml": SETTINGS, "message": "Subject: a\n\nText.\n"})
+    (commands.folder / "var").mkdir()
+    state = SqlState(commands.folder / "var" / "state.db")
+    change = counted_meter(EXTERNAL, "eve", 40, time.time())  # noqa: TID251
+    state.write(Batch(Changes(meters=[(LIMITS, change)])))
+    state.close()
+    return commands
+
+
+def limits_of(site: Commands, account: str, channel: str) -> dict[str, tuple[int, int]]:
+    (record,) = site.on_folder("limits", "show", account, "--json").records
+    found = {one["channel"]: one["limits"] for one in record["channels"]}  # type: ignore[attr-defined]
+    return {f"{one['counted']} {one['window']}": (one["used"], one["most"]) for one in found[channel]}
+
+
+def test_show_tells_what_is_used_and_when_there_is_room(site: Commands) -> None:
+    said = site.on_folder("limits", "show", "EVE")
+
+    assert said.code == GOOD
+    assert "eve   normal" in said.out
+    assert "recipients      40 of 40 in 10m   full; room again" in said.out
+    assert "recipients      40 of 150 in 1h\n" in said.out
+    assert limits_of(site, "eve", "webmail")["recipients 10m"] == (0, 30)
+
+
+def test_what_is_set_counts_until_it_is_taken_out(site: Commands) -> None:
+    said = site.on_folder("limits", "set", "eve", "recipients=500/1h", *REASON)
+    assert (said.code, said.out.split(" until")[0]) == (GOOD, "eve: recipients 500/1h")
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 500)
+    assert limits_of(site, "eve", EXTERNAL)["recipients 10m"] == (40, 40)
+    why = site.on_folder("limits", "why", "eve").out
+    assert "class lists" in why
+    assert "from row set by" in why
+
+    assert site.on_folder("limits", "set", "eve", "--remove").code == GOOD
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 150)
+    assert site.on_folder("limits", "set", "eve", "--remove").err == "nothing was set for eve there\n"
+
+
+def test_on_one_channel_only(site: Commands) -> None:
+    assert site.on_folder("limits", "set", "eve", "unlimited", "--channel", "webmail", *REASON).code == GOOD
+    assert limits_of(site, "eve", "webmail") == {}
+    assert limits_of(site, "eve", EXTERNAL)["recipients 10m"] == (40, 40)
+
+
+def test_reset_begins_at_nothing(site: Commands) -> None:
+    said = site.on_folder("limits", "reset", "eve", *REASON)
+    assert said.out == f"eve: begins at 0 on {EXTERNAL}\n"
+    assert limits_of(site, "eve", EXTERNAL)["recipients 10m"] == (0, 40)
+    assert site.on_folder("limits", "reset", "eve", *REASON).out == "eve: nothing was counted\n"
+
+
+def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:
+    said = site.on_folder("account", "state", "eve", "contained", "--reason", "phished", "--until", "14d")
+    assert said.out == "eve: contained, before normal\n"
+    assert ": phished" in site.on_folder("account", "show", "eve").out.splitlines()[0]
+    explained = site.on_folder(
+        "explain",
+        str(site.folder / "message"),
+        "--login",
+        "eve",
+        "--from",
+        "eve@example.org",
+        "--to",
+        "v@x.example",
+        "--client",
+        "192.0.2.7",
+    )
+    assert explained.code != GOOD
+    assert site.on_folder("account", "state", "eve", "normal", "--reason", "new password").code == GOOD
+    assert site.on_folder("account", "show", "eve").out.startswith("eve   normal\n")
+
+
+def test_top_lists_who_is_nearest_to_a_limit(site: Commands) -> None:
+    (record,) = site.on_folder("account", "top", "--json").records
+    assert (record["account"], record["recipients"], record["share"]) == ("eve", 40, 1.0)
+    assert (
+        "100%          40         1  eve   submission-auth-external" in site.on_folder("account", "top").out
+    )
+
+
+WRONG = {
+    ("limits", "set", "eve", "recipients=500/1h"): "acts by hand have a reason: --reason 'why'\n",
+    ("limits", "set", "eve", *REASON): "say how much: recipients=500/1h, messages=100/24h, or unlimited\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "recipient=5/1h",
+        *REASON,
+    ): "'recipient' is not counted; did you mean \"recipients\"?\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/2h",
+        *REASON,
+    ): "the windows are 10m, 1h, 24h: write recipients=500/1h; the windows are 10m, 1h, 24h\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "0/1h",
+        *REASON,
+    ): "a limit of nothing is a state: sendwarden account state ACCOUNT contained\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        "--channel",
+        "webmal",
+        *REASON,
+    ): "there is no channel 'webmal'; did you mean \"webmail\"?\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        *REASON,
+        "--until",
+        "soon",
+    ): '"soon" is not a duration: write a number with s, m, h or d, such as "15m" or "1h"\n',
+    ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: sendwarden limits set ACCOUNT 5/1h\n",
+    ("limits", "show", " "): "an account has a name, such as bob@example.org\n",
+    (
+        "account",
+        "state",
+        "eve",
+    ): "a state is missing: sendwarden account state bob contained --reason 'phished' --until 14d\n",
+    ("account", "state", "eve", "contained"): "acts by hand have a reason: --reason 'why'\n",
+    ("account", "state", "eve", "containd", *REASON): 'did you mean "contained"?\n',
+    ("account", "show"): "an account has a name: sendwarden account show bob\n",
+}
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_wrong_words_are_told_with_what_to_write(words: tuple[str, ...], site: Commands) -> None:
+    said = site.on_folder(*words)
+    assert (said.code, said.out, said.err) == (CANNOT, "", WRONG[words])
+
+
+def test_without_a_state_there_is_nothing_and_no_error(commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": SETTINGS})
+    assert commands.on_folder("account", "top").out == "nobody has sent anything that is counted\n"
+    assert commands.on_folder("limits", "show", "eve").code == GOOD
