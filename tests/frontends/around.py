@@ -10,17 +10,20 @@ from sendwarden.config.load import load
 from sendwarden.core.errors import StoreDown
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
+from sendwarden.service.allowance import Allowance
+from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
+from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.stores.journal import Numbers
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.wire.base import Need
 from sendwarden.wire.milter.commands import Command
 from sendwarden.wire.milter.replies import Reply, ReplyDecoder
-from tests.service.outside import Posted
+from tests.service.outside import KeptExceptions, Posted
 from tests.stores.around import HandClock, KeptLog, until
 
 LOOPBACK = ("127.0.0.1", 12345)
@@ -94,6 +97,7 @@ class Ground:
     def __init__(self, folder: Path, settings: str = "", *, mode: str = "enforce") -> None:
         self.folder = folder
         self.clock, self.log, self.ledger, self.outbox = HandClock(), KeptLog(), Ledger(), Posted()
+        self._limiter: Limiter | None = None
         self.monotonic = 0.0
         self.gate = Gate(100, lambda: self.monotonic)
         self.monotonic = 0.5  # not just woken up
@@ -108,7 +112,20 @@ class Ground:
         (self.folder / "sendwarden.toml").write_text(f'mode = "{mode}"\n{settings}')
         loaded = load(self.folder / "sendwarden.toml")
         assert loaded.usable, loaded.problems
-        self._judge = Judge(loaded.site, MemoryMeters(loaded.site.meters), self._outside)
+        if self._limiter is None:
+            self._limiter = Limiter(loaded.site, Book(self.clock, KeptExceptions()), self.clock)
+        self.limiter.use(loaded.site)
+        allowance = Allowance(self.limiter, self._outside)
+        self._judge = Judge(loaded.site, MemoryMeters(loaded.site.meters), self._outside, allowance)
+
+    @property
+    def limiter(self) -> Limiter:
+        assert self._limiter is not None
+        return self._limiter
+
+    def later(self, seconds: float) -> None:
+        self.clock.at += seconds
+        self.limiter.tick()
 
     def judge(self) -> Judge:
         return self._judge

@@ -95,7 +95,7 @@ class PolicyConnection(Connection):
         self._owed = OwedSteps()
         self._quick: Quick | None = None
         self._tail: bytes | None = None  # what stands behind the scanned attributes of this peer's requests
-        self._instance = b""
+        self._message: tuple[bytes, ...] = ()  # that `_charge` is of: its instance, client and login
         self._charge: Charge | None = None
         self._server = listener
         self._last = b""
@@ -129,18 +129,21 @@ class PolicyConnection(Connection):
         assert quick is not None
         state, address, sender, count, queue_id, instance, login = found.groups()
         quantum = quick.limiter.quantum
+        message = (instance, address, login)
+        charge = quick.charges.find(instance)
+        if charge is not self._charge or message != self._message:
+            charge = None
         if state == b"RCPT":
-            if instance == self._instance and self._charge and self._charge.quick(quantum):
+            if charge and charge.quick(quantum):
                 self.write(DUNNO)
                 return True
             meter = quick.meter(address, login, sender)
             charge = quick.charges.quick(instance, meter, quantum, self._server) if meter else None
             if charge is None:
                 return False
-            self._instance, self._charge = instance, charge
+            self._message, self._charge = message, charge
             self.write(DUNNO)
             return True
-        charge = self._charge if instance == self._instance else quick.charges.find(instance)
         if charge is None or not quick.charges.quick_end(charge, int(count), quantum):
             return False
         quick.charges.remember(queue_id, charge)
