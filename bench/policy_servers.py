@@ -24,6 +24,18 @@ mode = "enforce"
 [site]
 domains = ["example.org", ".example.org"]
 internal = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]
+
+# Messages and recipients in three windows, so high that no account of a run reaches them.
+[[limits]]
+name = "internal"
+messages = ["90000000/10m", "95000000/1h", "99000000/24h"]
+recipients = ["90000000/10m", "95000000/1h", "99000000/24h"]
+[[limits]]
+name = "external"
+messages = ["90000000/10m", "95000000/1h", "99000000/24h"]
+recipients = ["90000000/10m", "95000000/1h", "99000000/24h"]
+[counting]
+accounts = 10000000
 """
 LISTEN = """
 [listen]

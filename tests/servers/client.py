@@ -50,6 +50,8 @@ class Client:
                 self._smtp.rset()
                 return Answer(code, text.decode(errors="replace"))
         code, text = self._smtp.data(content)
+        if code != 250:  # after a refusal by a policy server Postfix still has the old message
+            self._smtp.rset()
         return Answer(code, "" if code == 250 else text.decode(errors="replace"))
 
     def command(self, line: str) -> int:

@@ -286,3 +286,25 @@ def test_the_state_of_who_is_nobody_is_not_asked() -> None:
     asyncio.run(work())
     request = Request(Stage.RCPT, client_address="10.1.1.1", sender="a@example.org", recipients=("v@x",))
     assert warden.judge.recipient(request).verdict is Verdict.ACCEPT
+
+
+def test_what_is_let_by_is_told_once_and_not_counted() -> None:
+    """By policy at RCPT, at the end, and by milter."""
+    warden = Warden(mode=Mode.WATCH)
+    for n in range(5):
+        warden.recipient(f"m{n}")
+    over = [warden.recipient("n"), warden.recipient("n")]
+    assert verdicts(over) == ["defer"] * 2
+    assert warden.end("n", 2, "4F2Q").plain
+    assert warden.message(2, "4F2Q").plain
+    assert warden.used() == (5, 5)
+    assert warden.message(2, "").verdict is Verdict.DEFER
+
+
+def test_of_a_message_that_is_let_by_in_part_the_rest_is_settled() -> None:
+    warden = Warden(mode=Mode.WATCH)
+    for n in range(3):
+        warden.recipient(f"m{n}")
+    assert verdicts([warden.recipient("n") for _ in range(4)]) == ["accept"] * 2 + ["defer"] * 2
+    assert warden.end("n", 4).plain
+    assert warden.used() == (4, 5)

@@ -106,7 +106,6 @@ def _override(own: OverrideSettings, identity: IdentityRules, rows: LimitRows, p
         own.reason,
         place,
         rows.named(own.limits),
-        unlimited=own.limits == NO_LIMITS,
         accounts=frozenset(account_of(name, identity) for name in own.accounts),
         domains=tuple(own.domains),
         networks=networks(own.networks),

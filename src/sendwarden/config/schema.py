@@ -365,7 +365,7 @@ class OverrideSettings(_Table):
         default=[], description="Only on these channels; empty: on all.", examples=['["webmail"]']
     )
     limits: SomeText = Field(
-        description='The row of limits that counts instead, as far as it says something; or "unlimited".',
+        description='The row of limits that counts instead of the channel\'s; or "unlimited".',
         examples=['"bulk"'],
     )
     until: End | None = Field(default=None, description="The last day, or a moment.", examples=["2026-12-31"])

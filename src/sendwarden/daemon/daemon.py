@@ -25,7 +25,14 @@ from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
-from sendwarden.daemon.process import CONTROL_SOCKET, lock, most_connections, raise_descriptor_limit
+from sendwarden.daemon.process import (
+    CONTROL_SOCKET,
+    collect_garbage,
+    collect_garbage_rarely,
+    lock,
+    most_connections,
+    raise_descriptor_limit,
+)
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
@@ -251,6 +258,7 @@ class Daemon:
 
     async def _load(self) -> None:
         await self._journal.load_meters()
+        collect_garbage_rarely()
 
     async def _tidy(self) -> None:
         """Once a day: forget decisions older than the settings say."""
@@ -293,6 +301,7 @@ class Daemon:
         for name in self._meters.reconfigure(fresh.site.meters):
             self._log.warning("meter-anew", name)
         self._use(fresh)
+        collect_garbage()
         self._log.event("reloaded", {"mode": fresh.settings.mode, "listening": self._listeners.names})
         enforcing = ", ".join(fresh.enforcing)
         self._log.say(f"reloaded: enforcing: {enforcing}" if enforcing else "reloaded: watching only")

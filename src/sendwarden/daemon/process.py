@@ -1,6 +1,7 @@
 """What a daemon asks of its process: file descriptors, and to be the only one over its state."""
 
 import fcntl
+import gc
 import os
 import resource
 from io import FileIO
@@ -42,6 +43,29 @@ def most_connections(configured: int | None, descriptors: int) -> int:
 
 # Where commands ask the daemon, in its state folder.
 CONTROL_SOCKET = "control"
+
+
+# Allocations before young objects are searched for garbage, young searches before older ones, and those
+# before all of them.
+COLLECT_AFTER = (50_000, 50, 1_000_000)
+
+
+def collect_garbage_rarely() -> None:
+    """What is there now is not searched any more, and all of what comes almost never.
+
+    With a million meters a search of everything stops all answers for up to a second. What we make is freed
+    by its reference counts; cycles are made by a reload, which searches once (`collect_garbage`).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+def collect_garbage() -> None:
+    """Search everything: for when a configuration has been replaced."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def lock(folder: Path) -> FileIO:

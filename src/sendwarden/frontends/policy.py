@@ -115,9 +115,13 @@ class PolicyConnection(Connection):
     def idle(self) -> bool:
         return self.answering is None and not self._decoder.unfinished
 
-    def feed(self, data: bytes) -> None:
-        if self._tail is not None and self.idle and self._answered_quickly(data):
+    def data_received(self, data: bytes) -> None:
+        ready = self._tail is not None and self.answering is None and self.open
+        if ready and not (self._decoder.unfinished or self._gate.asleep()) and self._answered_quickly(data):
             return
+        super().data_received(data)
+
+    def feed(self, data: bytes) -> None:
         self._decoder.feed(data)
         self._last = data
 

@@ -65,7 +65,10 @@ class Allowance:
         if meter is None:
             return Decision(Verdict.ACCEPT, channel.name, account)
         taken = self.limiter.reserve(request, name, server, meter)
-        return self._decided(taken, channel, account, Counts(recipients=1))
+        decision = self._decided(taken, channel, account, Counts(recipients=1))
+        if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
+            self.limiter.charges.let_by(Asked(name, meter, self.limiter.quantum, server), 1)
+        return decision
 
     def whole(self, request: Request, channel: Channel, account: str, asked: Whole) -> Decision:
         """At DATA or the end: the message has so much in all."""
@@ -76,6 +79,8 @@ class Allowance:
         queue_id = request.queue_id.encode("utf-8", "surrogateescape")
         taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)
         decision = self._decided(taken, channel, account, asked.counts)
+        if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
+            self.limiter.charges.let_by(question, asked.counts.recipients)
         if not asked.end or decision.verdict not in (Verdict.REFUSE, Verdict.DEFER):
             return decision
         self.limiter.charges.release(asked.name, self.limiter.quantum)

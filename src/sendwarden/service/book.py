@@ -60,7 +60,7 @@ class Entry:
             self.reason,
             f"set by {self.by}",
             Limits(limits),
-            unlimited=self.unlimited,
+            whole=self.unlimited,
             accounts=frozenset({self.account}),
             channels=frozenset({self.channel} if self.channel else ()),
             until=self.until,

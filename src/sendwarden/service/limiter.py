@@ -69,8 +69,8 @@ class Limiter:
         quantum = quantum_of(now)
         if quantum > self.quantum:
             self.quantum = quantum
-            self.charges.turn(quantum)
             self.table.tidy(quantum)
+        self.charges.turn(quantum)
 
     def override(self, channel: str, account: str) -> Override | None:
         """What counts instead of the channel's limits."""

@@ -76,11 +76,14 @@ def sequence_of(row: Fields) -> tuple[str, int] | None:
 # --- meters
 
 
-def meter_rows(table: str, change: Change) -> Iterator[dict[str, object]]:
+# Columns of a meter's row, in their order.
+MeterRow = tuple[str, bytes, int, bytes, int]
+
+
+def meter_rows(table: str, change: Change) -> Iterator[MeterRow]:
     key = bytes_of(change.key)
     for part, data in change.parts:
-        check = checksum(table.encode(), key, str(part).encode(), data)
-        yield {"t": table, "k": key, "p": part, "d": data, "c": check}
+        yield table, key, part, data, checksum(table.encode(), key, str(part).encode(), data)
 
 
 # Read in the order in which they stand, by one scan: where a key is damaged the order is, too, and a search

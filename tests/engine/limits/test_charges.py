@@ -164,7 +164,7 @@ def test_memory_stays_bounded_and_what_goes_early_stands() -> None:
         for number in range(50):
             reserve(charges, meter, 1, b"%d-%d" % (quantum, number), quantum)
         charges.turn(quantum)
-    assert len(charges) <= 200
+    assert len(charges) <= 250
     assert counted(meter, NOW + 19) == (1000, 1000)
 
 
@@ -200,3 +200,28 @@ def test_the_meter_always_holds_what_the_open_messages_add_up_to(
             sum(c.recipients for c in open_ones),
         )
         assert counted(meter, now)[1] <= 40
+
+
+def test_messages_whose_end_was_told_are_forgotten_soon_and_open_ones_kept() -> None:
+    charges, meter = Charges(NOW), meter_of("100000/1h")
+    for quantum in range(NOW, NOW + 12):
+        for number in range(10):
+            name = b"%d-%d" % (quantum, number)
+            reserve(charges, meter, 1, name, quantum)
+            if number:
+                charges.settle(Asked(name, meter, quantum, "another"), Counts(1, 1), end=True)
+        charges.turn(quantum)
+    settled = sum(charges.find(b"%d-1" % quantum) is not None for quantum in range(NOW, NOW + 12))
+    open_ones = sum(charges.find(b"%d-0" % quantum) is not None for quantum in range(NOW, NOW + 12))
+    assert (settled, open_ones) == (3, 12)
+    assert charges.find(b"%d-1" % (NOW + 11)) is not None
+
+
+def test_a_message_that_goes_on_for_long_has_few_parts() -> None:
+    charges, meter = Charges(NOW), meter_of("100000/1h")
+    for n in range(1000):
+        reserve(charges, meter, 1, now=NOW + n // 100)
+    charge = charges.find(b"m")
+    assert charge is not None
+    assert len(charge.parts or ()) == 10
+    assert counted(meter, NOW + 9) == (1, 1000)

@@ -10,7 +10,6 @@ stands.
 """
 
 from collections import deque
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from .meter import ENDLESS, AccountMeter, Over, Taken
@@ -19,11 +18,16 @@ from .windows import QUANTUM_S
 
 GENERATION_S = 60
 KEPT_S = 600
+# A message whose end was told is remembered for so long, for whoever asks about it next.
+SETTLED_S = 60
 # Names remembered at a time.
-MOST = 1_000_000
+MOST = 500_000
+# Names forgotten in one turn, which takes some milliseconds.
+FORGOTTEN_AT_ONCE = 10_000
 
 _GENERATION = GENERATION_S // QUANTUM_S
 _KEPT = KEPT_S // QUANTUM_S
+_SETTLED = SETTLED_S // QUANTUM_S
 
 
 class Charge:
@@ -32,7 +36,17 @@ class Charge:
     The first quantum's messages and recipients are plain numbers, for speed; all else is in ``parts``.
     """
 
-    __slots__ = ("messages", "meter", "parts", "quantum", "recipient_room", "recipients", "server", "settled")
+    __slots__ = (
+        "let_by",
+        "messages",
+        "meter",
+        "parts",
+        "quantum",
+        "recipient_room",
+        "recipients",
+        "server",
+        "settled",
+    )
 
     def __init__(self, meter: AccountMeter, quantum: int, server: str) -> None:
         """One message with one recipient, which the meter has counted in ``quantum``."""
@@ -44,6 +58,7 @@ class Charge:
         self.parts: list[tuple[int, Counts]] | None = None
         self.server = server
         self.settled = False
+        self.let_by = 0  # recipients that went on though there was no room, and are not counted
 
     @classmethod
     def of(cls, asked: "Asked", counts: Counts) -> "Charge":
@@ -70,7 +85,11 @@ class Charge:
 
     def add(self, quantum: int, counts: Counts) -> None:
         """The meter has counted so much more of this message."""
-        self.parts = [*(self.parts or ()), (quantum, counts)]
+        if self.parts is None:
+            self.parts = []
+        elif self.parts[-1][0] == quantum:  # so that no message, however long, has many parts
+            counts = self.parts.pop()[1].plus(counts)
+        self.parts.append((quantum, counts))
 
     def give_back(self, too_much: Counts, now: int) -> None:
         """Take back so much of it, what came last first."""
@@ -109,7 +128,11 @@ class Charges:
         self._most = most
         self._charges: dict[bytes, Charge] = {}
         self._newest: list[bytes] = []
-        self._generations: deque[tuple[int, list[bytes]]] = deque([(quantum, self._newest)])
+        # Names by the quantum in which their generation began: of the last minutes; older ones whose end was not
+        # told; and those that are being forgotten: the settled ones of them, or all.
+        self._young: deque[tuple[int, list[bytes]]] = deque([(quantum, self._newest)])
+        self._open: deque[tuple[int, list[bytes]]] = deque()
+        self._old: deque[tuple[int, list[bytes], bool]] = deque()
         self._ends_told_by: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -134,7 +157,7 @@ class Charges:
 
     def quick_end(self, charge: Charge, recipients: int, quantum: int) -> bool:
         """The end of a message that has as many recipients as were asked for, all of them the quick way."""
-        if charge.parts or charge.recipients != recipients:
+        if charge.parts or charge.let_by or charge.recipients != recipients:
             return False
         charge.settled = True
         self._ends_told_by[charge.server] = quantum
@@ -143,7 +166,8 @@ class Charges:
     def reserve(self, asked: Asked, counts: Counts) -> Taken:
         """One more recipient of a message, or its first. ``counts`` is of the recipient alone."""
         charge = self._known(asked)
-        return self._take(charge, asked, counts if charge else counts._replace(messages=1))
+        first = charge is None or not charge.total.messages
+        return self._take(charge, asked, counts._replace(messages=1) if first else counts)
 
     def settle(self, asked: Asked, whole: Counts, *, end: bool) -> Taken:
         """A message has so much in all: charge what is missing, or give back what is too much."""
@@ -154,12 +178,22 @@ class Charges:
             taken = self._take(None, asked, whole)
             charge = self._known(asked)
         else:
+            whole = _without(whole, charge.let_by)
             missing = _positive(whole.minus(charge.total))
             taken = self._take(charge, asked, missing) if any(missing) else Taken(None)
             charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
         if charge and end:
             charge.settled = True
         return taken
+
+    def let_by(self, asked: Asked, recipients: int) -> None:
+        """Recipients without room that go on all the same: the end of the message asks no more about them."""
+        charge = self._known(asked)
+        if charge is None and asked.name:
+            charge = Charge.of(asked, Counts())
+            self.remember(asked.name, charge)
+        if charge:
+            charge.let_by += recipients
 
     def release(self, name: bytes, now: int) -> bool:
         """The message did not go on: give everything back. False: it is not known here (any more)."""
@@ -170,30 +204,49 @@ class Charges:
         return True
 
     def turn(self, quantum: int) -> int:
-        """Begin a generation if it is time, and forget the oldest; how many were given back by that."""
-        if quantum >= self._generations[0][0] + _GENERATION:
+        """Begin a generation if it is time, and forget some of what is old; how many were given back by that.
+
+        To be called several times a second, since it forgets no more than `FORGOTTEN_AT_ONCE` names.
+        """
+        if quantum >= self._young[0][0] + _GENERATION:
             self._newest = []
-            self._generations.appendleft((quantum, self._newest))
-        back = 0
-        while len(self._generations) > 1 and self._generations[-1][0] + _GENERATION + _KEPT <= quantum:
-            for charge in self._unsettled(self._forgotten()):
-                charge.release(quantum)
-                back += 1
-        while len(self) > self._most and len(self._generations) > 1:
-            self._forgotten()
+            self._young.appendleft((quantum, self._newest))
+        self._find_old(quantum)
+        left, back = FORGOTTEN_AT_ONCE, 0
+        while left and self._old:
+            begun, names, whole = self._old[0]
+            some = names[-left:]
+            del names[-left:]
+            left -= len(some)
+            kept = [] if whole else [name for name in some if not self._charges[name].settled]
+            if kept:
+                self._open.append((begun, kept))
+            back += sum(self._forget(name, quantum) for name in some if whole or self._charges[name].settled)
+            if not names:
+                self._old.popleft()
         return back
 
-    def _forgotten(self) -> list[Charge]:
-        """Forget the oldest generation; what it held."""
-        _quantum, names = self._generations.pop()
-        return [self._charges.pop(name) for name in names]
+    def _find_old(self, quantum: int) -> None:
+        """Generations of which the settled messages go, and then all; early, where there are too many."""
+        while len(self._young) > 1 and self._young[-1][0] + _GENERATION + _SETTLED <= quantum:
+            self._old.append((*self._young.pop(), False))
+        while self._open and self._open[0][0] + _GENERATION + _KEPT <= quantum:
+            self._old.append((*self._open.popleft(), True))
+        if len(self) > self._most and not self._old:
+            if self._open:
+                self._old.append((*self._open.popleft(), True))
+            elif len(self._young) > 1:
+                self._old.append((*self._young.pop(), True))
 
-    def _unsettled(self, charges: list[Charge]) -> Iterator[Charge]:
-        """Those of servers that told an end since; the same message may have two names."""
-        for charge in charges:
-            if not charge.settled and self._ends_told_by.get(charge.server, -1) >= charge.quantum:
-                charge.settled = True
-                yield charge
+    def _forget(self, name: bytes, quantum: int) -> bool:
+        """True: it was given back, since its server told an end of others and never one of it."""
+        charge = self._charges.pop(name)
+        stands = charge.settled or self._ends_told_by.get(charge.server, -1) < charge.quantum
+        if not stands and charge.quantum + _KEPT <= quantum:
+            charge.settled = True  # another name of it may be here yet
+            charge.release(quantum)
+            return True
+        return False
 
     def _known(self, asked: Asked) -> Charge | None:
         """The charge of that name. One of another account is of another message that had the same name."""
@@ -214,6 +267,16 @@ class Charges:
             charge.add(asked.quantum, counts)
             charge.recipient_room -= counts.recipients
         return taken
+
+
+def _without(whole: Counts, let_by: int) -> Counts:
+    """What is left to count of a message some of whose recipients are not; nothing if none is."""
+    left = max(0, whole.recipients - let_by)
+    if not let_by or left == whole.recipients:
+        return whole
+    return Counts(
+        min(whole.messages, left), left, min(whole.internal, left), min(whole.external, left), whole.bytes
+    )
 
 
 def _positive(counts: Counts) -> Counts:

@@ -10,12 +10,12 @@ from .rules import UNLIMITED, Limits
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """Other limits for some accounts. What ``limits`` does not name stays, unless ``unlimited``."""
+    """Other limits for some accounts: ``limits`` instead of all, or only of what they name."""
 
     reason: str
     source: str  # where it comes from: a place in a file, or who set it
     limits: Limits = UNLIMITED
-    unlimited: bool = False
+    whole: bool = True
     accounts: frozenset[str] = field(default_factory=frozenset)  # as `core.identity` gives them
     domains: tuple[str, ...] = ()
     networks: Networks = ()
@@ -33,4 +33,4 @@ class Override:
         return account.startswith("[") and in_networks(account[1:-1], self.networks)
 
     def changed(self, limits: Limits) -> Limits:
-        return UNLIMITED if self.unlimited else limits.replaced(self.limits)
+        return self.limits if self.whole else limits.replaced(self.limits)
