@@ -9,11 +9,10 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.servers.broken import garbage_at
+from tests.servers.broken import FAULTS
 from tests.servers.client import Client, message
 from tests.servers.postfix import Postfix, Service
 from tests.servers.sendmail import Sendmail
@@ -37,31 +36,6 @@ POLICY = "check_policy_service {{ inet:127.0.0.1:{}, timeout=2s, try_limit=1, de
 
 # Far below the 201 s of Postfix's defaults, far above our time-outs.
 SOON_S = 30.0
-
-
-@contextmanager
-def stopped(sendwarden: Sendwarden) -> Iterator[None]:
-    sendwarden.stop()
-    yield
-    sendwarden.restart()
-
-
-@contextmanager
-def suspended(sendwarden: Sendwarden) -> Iterator[None]:
-    sendwarden.process.send_signal(signal.SIGSTOP)
-    yield
-    sendwarden.process.send_signal(signal.SIGCONT)
-
-
-@contextmanager
-def mad(sendwarden: Sendwarden) -> Iterator[None]:
-    sendwarden.stop()
-    with garbage_at(sendwarden.milter), garbage_at(sendwarden.policy):
-        yield
-    sendwarden.restart()
-
-
-FAULTS = {"stopped": stopped, "suspended": suspended, "garbage": mad}
 
 
 class Mail:

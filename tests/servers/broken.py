@@ -1,9 +1,12 @@
-"""Servers that misbehave on purpose, in the place of ours."""
+"""Servers that misbehave on purpose, in the place of ours, and ours stopped or suspended."""
 
+import signal
 import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.servers.sendwarden import Sendwarden
 
 GARBAGE = b"\x00\x00\x00\x02?!action=\xff\r\nHTTP/1.1 200 OK\r\n\r\n" * 3
 
@@ -27,3 +30,28 @@ def garbage_at(port: int) -> Iterator[None]:
         yield
         server.shutdown()
         thread.join()
+
+
+@contextmanager
+def stopped(sendwarden: Sendwarden) -> Iterator[None]:
+    sendwarden.stop()
+    yield
+    sendwarden.restart()
+
+
+@contextmanager
+def suspended(sendwarden: Sendwarden) -> Iterator[None]:
+    sendwarden.process.send_signal(signal.SIGSTOP)
+    yield
+    sendwarden.process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def mad(sendwarden: Sendwarden) -> Iterator[None]:
+    sendwarden.stop()
+    with garbage_at(sendwarden.milter), garbage_at(sendwarden.policy):
+        yield
+    sendwarden.restart()
+
+
+FAULTS = {"stopped": stopped, "suspended": suspended, "garbage": mad}

@@ -1,6 +1,6 @@
 """``sendwarden connect postfix``: the lines that let Postfix ask us, shown, explained, and made on request.
 
-What Dovecot is told stands in `connect_dovecot`.
+What Dovecot is told stands in `connect_dovecot`, what Exim is in `connect_exim`.
 
 Everything is set for our services alone (``{ inet:... , timeout=... }``, Postfix 3.0 and later), so that no
 other policy server or milter is touched: what happens while we are down is spelled out in the line itself.
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sendwarden.cli import connect_dovecot
+from sendwarden.cli import connect_dovecot, connect_exim
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
@@ -34,6 +34,8 @@ POLICY_TIMEOUTS = "timeout=2s, try_limit=1, default_action=DUNNO"
 PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin"
 ASK_TIMEOUT_S = 10
 SENDMAIL = "sendmail"
+# Mail servers whose lines are shown, and whose files we leave alone.
+_ONLY_SHOWN = {"dovecot": connect_dovecot.show, "exim": connect_exim.show}
 # What Postfix does by each default action that we propose.
 _WHILE_DOWN = {
     "accept": "while Sendwarden is down mail passes unchecked",
@@ -105,12 +107,13 @@ def _mail_server(text: str) -> str:
     """Raises `ArgumentTypeError`."""
     if text.lower() == SENDMAIL:
         return SENDMAIL
-    return one_of("mail server", "postfix", "dovecot")(text)
+    return one_of("mail server", "postfix", *_ONLY_SHOWN)(text)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("server", metavar="postfix|dovecot", type=_mail_server, help="which mail server")
+    servers = "|".join(("postfix", *_ONLY_SHOWN))
+    parser.add_argument("server", metavar=servers, type=_mail_server, help="which mail server")
     parser.add_argument("--print", dest="only_print", action="store_true", help="only show, change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
@@ -130,7 +133,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if not loaded.usable:
         output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
         return NO
-    with_server = _with_dovecot if arguments.server == "dovecot" else _postfix
+    with_server = _only_shown if arguments.server in _ONLY_SHOWN else _postfix
     return with_server(loaded, arguments, output)
 
 
@@ -148,11 +151,13 @@ def _postfix(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> i
         return CANNOT
 
 
-def _with_dovecot(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> int:
+def _only_shown(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> int:
+    server = arguments.server
     if arguments.yes or arguments.folder:
-        output.error("Dovecot's files are not changed by this command: leave out --yes and --folder")
+        name = server.capitalize()
+        output.error(f"{name}'s files are not changed by this command: leave out --yes and --folder")
         return CANNOT
-    return connect_dovecot.show(loaded, output, all_versions=arguments.only_print)
+    return _ONLY_SHOWN[server](loaded, output, all_versions=arguments.only_print)
 
 
 def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:

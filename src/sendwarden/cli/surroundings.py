@@ -42,7 +42,7 @@ def dovecot() -> Found:
     return Found("Dovecot", bool(version), version)
 
 
-def _exim() -> Found:
+def exim() -> Found:
     words = _ask("exim4", "-bV").split()
     return Found("Exim", bool(words), words[2] if len(words) > 2 else "")  # noqa: PLR2004 - "Exim version 4.96"
 
@@ -58,4 +58,4 @@ def _log() -> Found:
 
 def look_around() -> list[Found]:
     """Mail servers and logs of this machine."""
-    return [_postfix(), dovecot(), _exim(), _log()]
+    return [_postfix(), dovecot(), exim(), _log()]
