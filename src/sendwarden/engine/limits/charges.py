@@ -128,8 +128,8 @@ class Charges:
         self._most = most
         self._charges: dict[bytes, Charge] = {}
         self._newest: list[bytes] = []
-        # Names by the quantum in which their generation began: of the last minutes; older ones whose end was not
-        # told; and those that are being forgotten: the settled ones of them, or all.
+        # Names by the quantum in which their generation began: of the last minutes; older ones whose end was
+        # not told; and those that are being forgotten: the settled ones of them, or all.
         self._young: deque[tuple[int, list[bytes]]] = deque([(quantum, self._newest)])
         self._open: deque[tuple[int, list[bytes]]] = deque()
         self._old: deque[tuple[int, list[bytes], bool]] = deque()
