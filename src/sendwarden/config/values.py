@@ -218,6 +218,12 @@ def for_somebody(table: Table, *lists: list[Any]) -> Table:
     )
 
 
+def mail_address(value: object) -> object:
+    if not isinstance(value, str) or re.fullmatch(r"[!-?A-~]{1,64}@[!-?A-~]{1,255}", value):
+        return value
+    raise wrong(f"{shown(value)} is no mail address", 'write "postmaster@example.org"')
+
+
 def web_address(value: object) -> object:
     if not isinstance(value, str) or not value or re.fullmatch(r"https?://[!-~]{1,200}", value):
         return value

@@ -182,7 +182,7 @@ class PolicyConnection(Connection):
             return
         decision = self._decision(judge, request, asked)
         if decision.told:
-            self._conclusions.tell(request, decision)
+            self._conclusions.tell(request, decision, judge.site)
         said_before = self._tell_of_sender(request, asked, decision)
         ending = None if decision.plain or said_before else self._conclusions.conclude(request, decision)
         said = [decision, *([tables.decision] if tables else [])]
