@@ -40,7 +40,7 @@ _WHILE_DOWN = {
     "accept": "while Sendwarden is down mail passes unchecked",
     "quarantine": "while Sendwarden is down mail is accepted and waits in the hold queue (postsuper -H ALL "
     "releases it)",
-    "DUNNO": "while Sendwarden is down mail passes this check",
+    "DUNNO": "while Sendwarden is down mail passes here unchecked",
 }
 _PAGE = "docs/when-sendwarden-is-down.md"
 # A socket that is open to everybody is reached on this machine by its own address.
