@@ -208,6 +208,30 @@ def test_a_message_goes_on_over_another_connection(asked: Asked) -> None:
     asyncio.run(work())
 
 
+@pytest.mark.parametrize("how", ["reset", "tidied", "evicted"])
+def test_an_account_that_was_forgotten_is_counted_anew_and_the_quick_way(asked: Asked, how: str) -> None:
+    """What the quick way remembers of it counts no more."""
+
+    async def work() -> None:
+        ground = asked.ground
+        for n in range(3):
+            await asked.ask(request(f"{n}.a"))
+        if how == "reset":
+            ground.limiter.table.reset("submission-auth-external", "eve")
+        elif how == "evicted":
+            ground.limiter.table.most = 1
+            await asked.ask(request("x.a", login="bob"))
+        else:
+            for _ in range(3100):  # a day and its last step
+                ground.later(30)
+        assert "eve" not in [account for _, account, _ in ground.limiter.table]
+        ground.limiter.table.most = 100
+        answers = [await asked.ask(request(f"{n}.b")) for n in range(25)]
+        assert answers == ["DUNNO"] * 20 + ["450"] * 5
+
+    asyncio.run(work())
+
+
 def test_each_refusal_is_an_event_and_one_record(asked: Asked) -> None:
     async def work() -> None:
         answers = [await asked.ask(request(f"{n}.a")) for n in range(25)]

@@ -62,8 +62,10 @@ class LimitTable:
     def reset(self, channel: str, account: str) -> bool:
         """Forget what the account sent. False: there was nothing."""
         key = key_of(channel, account)
-        if self._meters.pop(key, None) is None:
+        meter = self._meters.pop(key, None)
+        if meter is None:
             return False
+        meter.leave()
         self._dropped[key] = None
         self.loading.settle(key)
         return True
@@ -118,6 +120,7 @@ class LimitTable:
 
     def _forget(self, meter: AccountMeter) -> None:
         del self._meters[meter.key]
+        meter.leave()
         if meter.key in self.loading.unread:  # the store may hold more of it, and keeps that
             self.loading.unread.discard(meter.key)
         else:
@@ -128,6 +131,7 @@ class LimitTable:
         for key in list(islice(self._meters, len(self._meters) // TIDIED + 1)):
             meter = self._meters.pop(key)
             if meter.quiet(quantum) and key not in self.loading.unread:
+                meter.leave()
                 self._dropped[key] = None
             else:
                 self._meters[key] = meter
