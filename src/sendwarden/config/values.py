@@ -146,7 +146,9 @@ def duration(value: object) -> int:
     return seconds
 
 
-_RATE_REMEDY = 'write "50/1h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
+_RATE_REMEDY = (
+    'write "50/1h", of bytes "500 MiB/24h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
+)
 
 
 def rates(value: object) -> object:

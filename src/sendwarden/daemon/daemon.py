@@ -133,9 +133,9 @@ class Daemon:
         if bad := self._book.load(iter(self._journal.exceptions)):
             self._log.warning("state-damaged", f"{bad} acts by hand")
         self._book.on_change.append(self._by_hand)
-        self._by_hand()
+        self._by_hand("")
 
-    def _by_hand(self) -> None:
+    def _by_hand(self, _account: str) -> None:
         self._limiter.set_by_hand(self._book.overrides())
 
     def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -32,6 +32,7 @@ class Quick:
         self._judge = judge
         self._listener = listener
         self._of: Judge | None = None
+        self.epoch = 0  # counts up when what is remembered anywhere holds no more
         self._possible = False
         # By address, for mail with and without a login: the meters of its channel, by login or address.
         self._by_address: tuple[dict[bytes, Meters], dict[bytes, Meters]] = ({}, {})
@@ -44,6 +45,7 @@ class Quick:
         self._by_address = ({}, {})
         self._of_channel = {}
         self._remembered = 0
+        self.epoch += 1
 
     def meter(self, address: bytes, login: bytes, sender: bytes) -> AccountMeter | None:
         """Whose room it is; None: the judge has to look."""

@@ -66,6 +66,7 @@ class AccountMeter:
         "recipients",
         "told",
         "touched",
+        "version",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class AccountMeter:
         """``changed`` is a list that the meter enters when it counts, until a store clears `touched`."""
         self.limits = limits
         self.gone = False
+        self.version = -1  # of what holds for accounts, as the table counts it
         self.key = key
         self.changed = [] if changed is None else changed
         self.quantum = 0
