@@ -17,6 +17,8 @@ TIMES = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
 POLICY_TIMES = "timeout=2s, try_limit=1, default_action=DUNNO"
 OWN = '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\n'
 
+AT_THE_END = "smtpd_end_of_data_restrictions"
+POLICY = f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}"
 # Settings -> the lines.
 LINES: dict[str, tuple[str, dict[str, str]]] = {
     "only watching, mail passes while we are down": (
@@ -35,12 +37,18 @@ LINES: dict[str, tuple[str, dict[str, str]]] = {
         OWN,
         {
             MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}",
-            RESTRICTIONS: f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}",
+            RESTRICTIONS: POLICY,
+            AT_THE_END: POLICY,
         },
     ),
-    "without a milter": (
-        f"{OWN}[listen]\nmilter = []\n",
-        {RESTRICTIONS: f"check_policy_service {{ inet:127.0.0.1:10031, {POLICY_TIMES} }}"},
+    "without a milter": (f"{OWN}[listen]\nmilter = []\n", {RESTRICTIONS: POLICY, AT_THE_END: POLICY}),
+    "only policy can choose a transport": (
+        '[[channel]]\nname = "webmail"\nover_limit = "filter slow:"\n',
+        {
+            MILTERS: f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}",
+            RESTRICTIONS: POLICY,
+            AT_THE_END: POLICY,
+        },
     ),
     "a path": (
         '[listen]\nmilter = "unix:/run/sendwarden/milter"\n',

@@ -61,7 +61,7 @@ def test_what_is_set_counts_until_it_is_taken_out(site: Commands) -> None:
 
     assert site.on_folder("limits", "set", "eve", "--remove").code == GOOD
     assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 150)
-    assert site.on_folder("limits", "set", "eve", "--remove").err == "nothing was set for eve there\n"
+    assert site.on_folder("limits", "set", "eve", "--remove").err == "nothing was set for eve\n"
 
 
 def test_on_one_channel_only(site: Commands) -> None:
@@ -148,6 +148,24 @@ WRONG = {
         "--until",
         "soon",
     ): '"soon" is not a duration: write a number with s, m, h or d, such as "15m" or "1h"\n',
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        "6/1h",
+        *REASON,
+    ): "two rates count the same in the same window: leave one of them out\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        *REASON,
+        "--until",
+        "9999999999d",
+    ): "acts by hand end, after ten years at the latest: --until 7d\n",
+    ("limits", "reset", "eve"): "acts by hand have a reason: --reason 'why'\n",
     ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: sendwarden limits set ACCOUNT 5/1h\n",
     ("limits", "show", " "): "an account has a name, such as bob@example.org\n",
     (

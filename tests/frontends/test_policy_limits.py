@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sendwarden.service.book import Entry
 from sendwarden.service.quick import Quick
 from sendwarden.wire.policy import DUNNO, decode_reply
 from tests.frontends.around import Ground, Peer, fields_of
@@ -204,6 +205,46 @@ def test_a_message_goes_on_over_another_connection(asked: Asked) -> None:
         await asked.ask(request("1.a"))
         await asked.ask(request("1.a", "END-OF-MESSAGE", count=2))
         assert [sums[0] for _, _, sums in asked.sums()] == [[3, 4]]
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("how", ["reset", "tidied", "evicted"])
+def test_an_account_that_was_forgotten_is_counted_anew_and_the_quick_way(asked: Asked, how: str) -> None:
+    """What the quick way remembers of it counts no more."""
+
+    async def work() -> None:
+        ground = asked.ground
+        for n in range(3):
+            await asked.ask(request(f"{n}.a"))
+        if how == "reset":
+            ground.limiter.table.reset("submission-auth-external", "eve")
+        elif how == "evicted":
+            ground.limiter.table.most = 1
+            await asked.ask(request("x.a", login="bob"))
+        else:
+            for _ in range(3100):  # a day and its last step
+                ground.later(30)
+        assert "eve" not in [account for _, account, _ in ground.limiter.table]
+        ground.limiter.table.most = 100
+        answers = [await asked.ask(request(f"{n}.b")) for n in range(25)]
+        assert answers == ["DUNNO"] * 20 + ["450"] * 5
+
+    asyncio.run(work())
+
+
+def test_the_end_of_a_message_is_not_quick_when_the_account_was_shut_meanwhile(asked: Asked) -> None:
+    async def work() -> None:
+        for n in range(3):
+            await asked.ask(request(f"{n}.a"))
+        limiter = asked.ground.limiter
+        book = limiter._states  # noqa: SLF001 - the ground's own
+        until = asked.ground.clock.now() + 60
+        shut = Entry("state", "eve", "phished", "anna", 0.0, until, state="contained")
+        book.entries[shut.name] = shut  # type: ignore[attr-defined]
+        limiter.changed()
+        assert await asked.ask(request("2.a", "END-OF-MESSAGE", count=1)) == "550"
+        assert await asked.ask(request("3.a")) == "550"
 
     asyncio.run(work())
 

@@ -248,3 +248,45 @@ def test_no_message_stops_the_last_stage(request: Request, decision: Decision, s
     last.run(last.conclusions.conclude_message(Message(request, (("Subject", subject),)), decision, SITE))
 
     assert len(last.ledger.kept) == 1
+
+
+SHARE: dict[str, str | int | float] = {
+    "account": "eve",
+    "channel": "c",
+    "counted": "recipients",
+    "most": 100,
+    "used": 50,
+    "window": 3600,
+}
+TELLING = replace(SITE, administrators=("post@example.org", "help@example.org"), host="mail.example.org")
+
+
+@pytest.mark.parametrize(
+    ("percent", "window", "watched", "site", "hearers"),
+    [
+        (50, 3600, False, TELLING, ["eve@example.org"]),
+        (80, 86400, False, TELLING, ["eve@example.org"]),
+        (80, 600, False, TELLING, []),
+        (100, 600, False, TELLING, ["post@example.org", "help@example.org"]),
+        (100, 3600, True, TELLING, []),
+        (50, 3600, True, TELLING, []),
+        (50, 3600, False, replace(TELLING, tell_users=False), []),
+    ],
+)
+def test_who_hears_of_a_share_of_a_limit(
+    percent: int, window: int, watched: bool, site: Site, hearers: list[str]
+) -> None:
+    outbox, log = Posted(), KeptLog()
+    conclusions = Conclusions(HandClock(), log, FakeLedger(), outbox)
+    reason = Reason("limit-share", {**SHARE, "percent": percent, "window": window})
+    request = replace(REQUEST, login="eve@example.org")
+
+    conclusions.tell(
+        request, Decision(Verdict.ACCEPT, "c", "eve@example.org", told=(reason,), watched=watched), site
+    )
+
+    assert [notice.recipient for notice in outbox.notices] == hearers
+    assert [kind for kind, _ in log.events] == ["limit-share"]
+    for notice in outbox.notices:
+        assert f"{percent} % of a sending limit used".encode() in notice.message
+        assert b"eve has used 50 of 100 recipients" in notice.message

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -30,7 +31,7 @@ class Warden:
         self.clock, self.log = HandClock(), KeptLog()
         self.book = Book(self.clock, KeptExceptions())
         self.limiter = Limiter(self.site, self.book, self.clock)
-        self.book.on_change.append(lambda: self.limiter.set_by_hand(self.book.overrides()))
+        self.book.on_change.append(lambda _account: self.limiter.set_by_hand(self.book.overrides()))
         outer = outside(self.clock, self.log)
         self.judge = Judge(self.site, MemoryMeters({}), outer, Allowance(self.limiter, outer))
 
@@ -145,8 +146,14 @@ def test_a_message_over_the_limit_is_not_counted() -> None:
 
 def test_case_and_sub_address_make_no_other_recipient() -> None:
     warden = Warden()
-    mail = message(["a@x.example", "A@x.example", "a+1@X.example", "b@x.example"])
+    mail = message(["a@example.org", "A@example.org", "a+1@Example.ORG", "b@x.example", "B@X.example"])
     assert warden.judge.message(mail).verdict is Verdict.ACCEPT
+    assert warden.used() == (1, 2)
+
+
+def test_how_strangers_part_their_addresses_is_not_known() -> None:
+    warden = Warden()
+    warden.judge.message(message(["a+1@x.example", "a+2@x.example"]))
     assert warden.used() == (1, 2)
 
 
@@ -308,3 +315,69 @@ def test_of_a_message_that_is_let_by_in_part_the_rest_is_settled() -> None:
     assert verdicts([warden.recipient("n") for _ in range(4)]) == ["accept"] * 2 + ["defer"] * 2
     assert warden.end("n", 4).plain
     assert warden.used() == (4, 5)
+
+
+def test_a_state_ends_when_it_was_said() -> None:
+    warden = Warden()
+    warden.limiter.use(replace(warden.site, rows={"throttled": Limits((Limit(1, 1, 2, "throttled"),))}))
+    until = warden.clock.now() + 60
+
+    async def work() -> None:
+        await warden.book.put(replace(entry("state", state="throttled"), until=until))
+
+    asyncio.run(work())
+    assert verdicts([warden.recipient(f"m{n}") for n in range(3)]) == ["accept", "accept", "defer"]
+    warden.later(60)
+    assert verdicts([warden.recipient(f"n{n}") for n in range(4)]) == ["accept"] * 3 + ["defer"]
+
+
+def test_two_limits_of_the_same_are_refused_and_stop_nothing_else() -> None:
+    warden = Warden()
+
+    async def work() -> None:
+        with pytest.raises(ValueError, match="two limits"):
+            await warden.book.put(entry("limits", rates=(("recipients", 5, 600), ("recipients", 6, 600))))
+        await warden.book.put(entry("state", state="contained"))
+
+    asyncio.run(work())
+    assert warden.recipient("m").verdict is Verdict.REFUSE
+
+
+def test_each_class_of_recipients_is_given_back_at_the_end() -> None:
+    warden = Warden(Limits((Limit(3, 1, 20, "test"), Limit(1, 1, 100, "test"))))
+    for number in range(4):
+        for n in range(10):
+            assert warden.recipient(f"m{number}", f"v{n}@x.example").verdict is Verdict.ACCEPT
+        assert warden.end(f"m{number}", 1).plain
+    meter = warden.limiter.table.find("c", "eve")
+    assert meter is not None
+    assert meter.sums(warden.limiter.quantum)[1] == [4, 4, 4]
+
+
+def test_a_name_taken_again_after_the_end_is_another_message() -> None:
+    warden = Warden()
+    for _ in range(2):
+        warden.recipient("same")
+        warden.recipient("same")
+        warden.end("same", 2)
+    assert warden.used() == (2, 4)
+
+
+def test_the_hosts_of_one_ipv6_network_are_one() -> None:
+    warden = Warden()
+    site = replace(warden.site, internal=(ip_network("2001:db8::/32"),))
+    warden.limiter.use(site)
+    judge = Judge(
+        site, MemoryMeters({}), outside(warden.clock), Allowance(warden.limiter, outside(warden.clock))
+    )
+    found = [
+        judge.recipient(
+            Request(
+                Stage.RCPT, client_address=f"2001:db8::{n:x}", sender="a@example.org", recipients=("v@x",)
+            ),
+            b"m%d" % n,
+        )
+        for n in range(1, 8)
+    ]
+    assert verdicts(found) == ["accept"] * 5 + ["defer"] * 2
+    assert found[0].account == "[2001:db8::]"

@@ -81,6 +81,10 @@ def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> Non
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
     output.line(f"{answer['account']}: {answer['state']}, before {answer['before']}")
+    if answer["watching"] and answer["state"] in ("throttled", "held", "contained"):
+        output.line(
+            f"  but these channels only watch, and let its mail pass: {', '.join(answer['watching'])}"
+        )
 
 
 def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:

@@ -26,6 +26,7 @@ from sendwarden.cli.output import Output
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
+from sendwarden.service.site import Site
 
 # Below what Postfix takes for a client that hangs, above our own deadline of 1 s.
 TIMEOUTS = "connect_timeout=2s, command_timeout=2s, content_timeout=3s"
@@ -41,7 +42,7 @@ _WHILE_DOWN = {
     "accept": "while Sendwarden is down mail passes unchecked",
     "quarantine": "while Sendwarden is down mail is accepted and waits in the hold queue (postsuper -H ALL "
     "releases it)",
-    "DUNNO": "while Sendwarden is down envelope senders pass unchecked",
+    "DUNNO": "while Sendwarden is down mail passes here unchecked",
 }
 _PAGE = "docs/when-sendwarden-is-down.md"
 # A socket that is open to everybody is reached on this machine by its own address.
@@ -209,10 +210,18 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
     lines = {}
     if listen.milter:
         lines["smtpd_milters"] = f"{{ {_endpoint(listen.milter[0])}, {TIMEOUTS}, default_action={default} }}"
-    if listen.policy and (loaded.site.judges_senders or loaded.site.access_stages("policy")):
+    if listen.policy and _needs_policy(loaded.site):
         policy = f"check_policy_service {{ {_endpoint(listen.policy[0])}, {POLICY_TIMEOUTS} }}"
         lines["smtpd_recipient_restrictions"] = policy
+        if any(channel.limits for channel in loaded.site.channels):  # what was reserved is settled at the end
+            lines["smtpd_end_of_data_restrictions"] = policy
     return lines
+
+
+def _needs_policy(site: Site) -> bool:
+    """Is there anything that the milter alone cannot do, or not as early?"""
+    elsewhere = any(channel.over_limit.transport for channel in site.channels)
+    return site.judges_senders or elsewhere or bool(site.access_stages("policy"))
 
 
 def while_down(lines: Mapping[str, str]) -> dict[str, str]:

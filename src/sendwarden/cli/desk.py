@@ -121,7 +121,7 @@ def copied_limits(
                     limiter.table.restore(key, parts, clock.now())
         limiter.table.loaded()
         list(limiter.table.changes(clock.now()))  # it is kept already
-    book.on_change.append(lambda: limiter.set_by_hand(book.overrides()))
+    book.on_change.append(lambda _account: limiter.set_by_hand(book.overrides()))
     return book, limiter
 
 

@@ -148,4 +148,4 @@ def _because(decision: Mapping[str, Any]) -> str:
 
 
 def _day(at: object) -> str:
-    return f"{datetime.fromtimestamp(float(str(at)), UTC).astimezone():%d %b %H:%M}"
+    return f"{datetime.fromtimestamp(float(str(at)), UTC).astimezone():%d %b %Y %H:%M %Z}"

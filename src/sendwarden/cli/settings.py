@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
@@ -83,7 +84,10 @@ def _one(
     for setting in type(model).model_fields:
         if setting in model.model_fields_set:
             origin = _place(loaded.origins.get((*path, setting)))
-            yield f"{name}.{setting}", shown(getattr(model, setting)), origin
+            value = getattr(model, setting)
+            if setting == "until":
+                value = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
+            yield f"{name}.{setting}", shown(value), origin
         elif setting in shipped:
             yield f"{name}.{setting}", shown(shipped[setting]), DEFAULT
 

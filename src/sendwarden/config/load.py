@@ -99,6 +99,8 @@ def load(settings_file: Path | None) -> Loaded:
         rows=limits.rows,
         overrides=overrides(settings, identity, limits, reading.place),
         help=settings.site.help,
+        administrators=tuple(settings.notify.administrators),
+        tell_users=settings.notify.users,
         most_accounts=settings.counting.accounts,
         domains=tuple(settings.site.domains),
         lent=_lent(reading, settings),

@@ -33,6 +33,7 @@ SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
 Rates = Annotated[list[object], BeforeValidator(values.rates)]
 OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
 End = Annotated[float, BeforeValidator(values.end_of)]
+MailAddress = Annotated[str, BeforeValidator(values.mail_address)]
 WebAddress = Annotated[str, BeforeValidator(values.web_address)]
 ModeName = Literal["watch", "enforce"]
 
@@ -217,6 +218,16 @@ class NotifySettings(_Table):
 
     smtp: SmtpServer = Field(
         default="127.0.0.1:25", description="The mail server that takes them.", examples=['"127.0.0.1:25"']
+    )
+    administrators: list[MailAddress] = Field(
+        default=[],
+        description="Who is told when an account reaches a limit, once in its window.",
+        examples=['["postmaster@example.org"]'],
+    )
+    users: bool = Field(
+        default=True,
+        description="Tell an account's owner at 50 and 80 % of a limit of an hour or a day.",
+        examples=["false"],
     )
     per_account: Annotated[int, Field(ge=0)] = Field(
         default=20, description="Most messages to one account in an hour.", examples=["5"]

@@ -146,7 +146,9 @@ def duration(value: object) -> int:
     return seconds
 
 
-_RATE_REMEDY = 'write "50/1h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
+_RATE_REMEDY = (
+    'write "50/1h", of bytes "500 MiB/24h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
+)
 
 
 def rates(value: object) -> object:
@@ -216,6 +218,12 @@ def for_somebody(table: Table, *lists: list[Any]) -> Table:
     raise wrong(
         "this override is for nobody", 'write accounts = ["newsletter"], or domains or networks', "SW112"
     )
+
+
+def mail_address(value: object) -> object:
+    if not isinstance(value, str) or re.fullmatch(r"[!-?A-~]{1,64}@[!-?A-~]{1,255}", value):
+        return value
+    raise wrong(f"{shown(value)} is no mail address", 'write "postmaster@example.org"')
 
 
 def web_address(value: object) -> object:

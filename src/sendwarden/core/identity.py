@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 import idna
 
@@ -105,6 +106,17 @@ def _account_of(login: str, rules: IdentityRules) -> str:
 
 # The same few send most of the mail.
 _remembered = lru_cache(maxsize=REMEMBERED_LOGINS)(_account_of)
+
+
+def host_account(address: str) -> str:
+    """What stands in for a login: the host; of IPv6 its /64, in which it has all the addresses it likes."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return f"[{address}]"
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is None and not ip.is_loopback:
+        return f"[{IPv6Address(int(ip) >> 64 << 64)}]"
+    return f"[{getattr(ip, 'ipv4_mapped', None) or ip}]"
 
 
 def resolve(login: str, rules: IdentityRules) -> tuple[str, list[RuleApplied]]:

@@ -54,6 +54,9 @@ from sendwarden.stores.memory import MemoryMeters
 TICK_S = 0.2
 STATE_FILE = "state.db"
 EVENTS_FILE = "events.json"
+# How long the sockets wait for the stored counts. What is not read by then is read behind the first answers,
+# and whoever is not read yet has a part of his limits.
+LOAD_FIRST_S = 0.5
 DAY_S = 86_400.0
 # Letters of a traceback in the log; what made it is at its end.
 TRACEBACK_LETTERS = 4000
@@ -108,12 +111,16 @@ class Daemon:
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
             self._open_book()
             self._put_together(loop)
+            loading = self._start(self._load())
+            await asyncio.wait({loading}, timeout=LOAD_FIRST_S)
             try:
                 await self._open_listeners(self._configuration)
             except CannotListen:
+                loading.cancel()
+                await asyncio.gather(loading, return_exceptions=True)
                 await self._journal.close()
                 raise
-            for work in (self._log.run(), self._tick(), self._load(), self._tidy(), self._reloads()):
+            for work in (self._log.run(), self._tick(), self._tidy(), self._reloads()):
                 self._start(work)
             writer = self._start(self._journal.run())
             for stored in waiting:
@@ -133,9 +140,9 @@ class Daemon:
         if bad := self._book.load(iter(self._journal.exceptions)):
             self._log.warning("state-damaged", f"{bad} acts by hand")
         self._book.on_change.append(self._by_hand)
-        self._by_hand()
+        self._by_hand("")
 
-    def _by_hand(self) -> None:
+    def _by_hand(self, _account: str) -> None:
         self._limiter.set_by_hand(self._book.overrides())
 
     def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -47,7 +47,7 @@ CONTROL_SOCKET = "control"
 
 # Allocations before young objects are searched for garbage, young searches before older ones, and those
 # before all of them.
-COLLECT_AFTER = (50_000, 50, 1_000_000)
+COLLECT_AFTER = (10_000, 10, 1_000_000)
 
 
 def collect_garbage_rarely() -> None:

@@ -49,6 +49,8 @@ class ControlConnection(Connection):
             answer: Mapping[str, Any] = await self._desk.ask(_question(line))
         except SendwardenError as error:
             answer = {"error": str(error)}
+        except (ValueError, TypeError, OverflowError) as error:
+            answer = {"error": f"a value of the question is of a wrong kind: {error}"}
         self._answer = json.dumps(answer).encode() + b"\n"
 
 

@@ -343,7 +343,7 @@ class MilterConnection(Connection):
         message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
         decision = self._at_end(message, envelope)
         if decision.told:
-            self._conclusions.tell(request, decision)
+            self._conclusions.tell(request, decision, self._judge.site)
         delay_s = max(envelope.delay_s, 0.0 if decision.watched else decision.delay_s)
         if decision.plain:
             self._conclusions.accepted(request, decision)

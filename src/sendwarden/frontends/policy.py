@@ -95,7 +95,8 @@ class PolicyConnection(Connection):
         self._owed = OwedSteps()
         self._quick: Quick | None = None
         self._tail: bytes | None = None  # what stands behind the scanned attributes of this peer's requests
-        self._message: tuple[bytes, ...] = ()  # that `_charge` is of: its instance, client and login
+        # That `_charge` is of: its instance, client and login, and when that was found out.
+        self._message: tuple[bytes | int, ...] = ()
         self._charge: Charge | None = None
         self._server = listener
         self._last = b""
@@ -133,7 +134,7 @@ class PolicyConnection(Connection):
         assert quick is not None
         state, address, sender, count, queue_id, instance, login = found.groups()
         quantum = quick.limiter.quantum
-        message = (instance, address, login)
+        message = (instance, address, login, quick.epoch)
         charge = quick.charges.find(instance)
         if charge is not self._charge or message != self._message:
             charge = None
@@ -145,7 +146,7 @@ class PolicyConnection(Connection):
             charge = quick.charges.quick(instance, meter, quantum, self._server) if meter else None
             if charge is None:
                 return False
-            self._message, self._charge = message, charge
+            self._message, self._charge = (instance, address, login, quick.epoch), charge
             self.write(DUNNO)
             return True
         if charge is None or not quick.charges.quick_end(charge, int(count), quantum):
@@ -182,7 +183,7 @@ class PolicyConnection(Connection):
             return
         decision = self._decision(judge, request, asked)
         if decision.told:
-            self._conclusions.tell(request, decision)
+            self._conclusions.tell(request, decision, judge.site)
         said_before = self._tell_of_sender(request, asked, decision)
         ending = None if decision.plain or said_before else self._conclusions.conclude(request, decision)
         said = [decision, *([tables.decision] if tables else [])]
@@ -235,4 +236,4 @@ def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+    return int(text[:_DIGITS]) if text.isascii() and text.isdigit() else 0

@@ -97,7 +97,8 @@ class Allowance:
     def _decided(self, taken: Taken, channel: Channel, account: str, counts: Counts) -> Decision:
         told = tuple(_told(one, channel, account) for one in taken.crossings)
         if taken.over is None:
-            return Decision(Verdict.ACCEPT, channel.name, account, told=told)
+            watched = channel.mode is Mode.WATCH
+            return Decision(Verdict.ACCEPT, channel.name, account, told=told, watched=watched)
         action = channel.over_limit
         decision = replace(
             self._decision(channel, account, self._reason(taken.over, channel, account, counts)),

@@ -74,7 +74,8 @@ class Book:
     clock: Clock
     store: Exceptions
     entries: dict[str, Entry] = field(default_factory=dict)
-    on_change: list[Callable[[], None]] = field(default_factory=list)
+    # Told the account that something changed for.
+    on_change: list[Callable[[str], None]] = field(default_factory=list)
 
     def load(self, records: Iterator[Mapping[str, Any]]) -> int:
         """Take what was kept; how many could not be read."""
@@ -90,28 +91,33 @@ class Book:
         return bad
 
     async def put(self, entry: Entry) -> None:
-        """Raises `StoreDown`; then it does not count."""
+        """Raises `StoreDown`, or `ValueError` for two limits of the same; then it does not count."""
+        entry.override()
         await self.store.keep_exception(entry.name, entry.record())
         self.entries[entry.name] = entry
-        self._changed()
+        self._changed(entry.account)
 
     async def remove(self, name: str) -> bool:
         """False: there is none. Raises `StoreDown`; then it still counts."""
         if name not in self.entries:
             return False
         await self.store.keep_exception(name, None)
-        self.entries.pop(name, None)
-        self._changed()
+        gone = self.entries.pop(name, None)
+        if gone:
+            self._changed(gone.account)
         return True
 
-    def _changed(self) -> None:
+    def _changed(self, account: str) -> None:
         for tell in self.on_change:
-            tell()
+            tell(account)
 
-    def overrides(self) -> tuple[Override, ...]:
-        """Those for one channel before those for all."""
+    def overrides(self) -> dict[str, tuple[Override, ...]]:
+        """By account; those for one channel before those for all."""
+        found: dict[str, tuple[Override, ...]] = {}
         limits = [entry for entry in self.entries.values() if entry.kind == "limits"]
-        return tuple(entry.override() for entry in sorted(limits, key=lambda entry: not entry.channel))
+        for entry in sorted(limits, key=lambda entry: not entry.channel):
+            found[entry.account] = (*found.get(entry.account, ()), entry.override())
+        return found
 
     def entry(self, account: str, now: float) -> Entry | None:
         """What was set for the account's state and still holds."""

@@ -11,10 +11,14 @@ from typing import Protocol
 from sendwarden.core.decision import Decision, Message, Reason, Request
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.engine.limits.windows import WINDOWS
 from sendwarden.engine.senders import MISMATCHES
-from sendwarden.service.notices import Notice, notice_recipient, refused_notice
+from sendwarden.service.notices import Notice, notice_recipient, refused_notice, share_notice
 from sendwarden.service.ports import Clock, EventLog, Ledger
 from sendwarden.service.site import Site
+
+# Of a limit, in per cent.
+_ALL = 100
 
 
 class Outbox(Protocol):
@@ -48,12 +52,25 @@ class Conclusions:
         """Keep and tell a decision with a reference. Never raises for a store that is down."""
         await self._keep(request, decision, None)
 
-    def tell(self, request: Request, decision: Decision) -> None:
-        """Shares of limits that were reached."""
+    def tell(self, request: Request, decision: Decision, site: Site) -> None:
+        """Shares of limits that were reached: its owner before a limit, the administrators at it."""
         for reason in decision.told:
             self._log.event(
                 reason.id, {**reason.numbers, "login": request.login, "watched": decision.watched}
             )
+            for recipient in self._hearers(request, decision, reason, site):
+                self._outbox.post(share_notice(reason, recipient, site.host, site.help, self._clock.now()))
+
+    def _hearers(self, request: Request, decision: Decision, reason: Reason, site: Site) -> tuple[str, ...]:
+        """While only watching, nobody. An owner does not hear of what is over before he has read it."""
+        if decision.watched:
+            return ()
+        if reason.numbers["percent"] == _ALL:
+            return site.administrators
+        if not site.tell_users or reason.numbers["window"] == WINDOWS[0].seconds:
+            return ()
+        owner = notice_recipient(request, decision.account, site.identity, site.domains)
+        return (owner,) if owner else ()
 
     async def conclude_message(self, message: Message, decision: Decision, site: Site) -> None:
         """The same at the end of a message: who was refused in part is told."""

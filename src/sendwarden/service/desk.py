@@ -12,7 +12,7 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.core.identity import account_of
 from sendwarden.core.place import did_you_mean
 from sendwarden.core.units import parse_rate
-from sendwarden.engine.channel import Channel
+from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
@@ -26,6 +26,9 @@ Answer = dict[str, Any]
 # Accounts that `top` lists at the most.
 MOST_LISTED = 1000
 UNLIMITED = "unlimited"
+NO_REASON = "acts by hand have a reason: --reason 'why'"
+# An act by hand ends.
+LONGEST_S = 10 * 366 * 86_400.0
 
 
 class Refusal(SendwardenError):
@@ -140,8 +143,16 @@ class Desk:
     async def _set(self, question: Question) -> Answer:
         account = self._account(question)
         if question.get("remove"):
-            if not await self._book.remove(Entry.name_of("limits", account, self._channel_name(question))):
-                raise Refusal(f"nothing was set for {account} there")
+            only = self._channel_name(question)
+            names = [
+                entry.name
+                for entry in self._book.entries.values()
+                if entry.kind == "limits" and entry.account == account and only in ("", entry.channel)
+            ]
+            if not names:
+                raise Refusal(f"nothing was set for {account}{f' on {only}' if only else ''}")
+            for name in names:
+                await self._book.remove(name)
             self._log.event("limits-removed", {"account": account, **_acted(question)})
             return {"account": account, "removed": True}
         rates = [str(rate) for rate in question.get("rates", ())]
@@ -155,13 +166,18 @@ class Desk:
         )
         if not rates:
             raise Refusal("say how much: recipients=500/1h, messages=100/24h, or unlimited")
-        await self._book.put(entry)
+        try:
+            await self._book.put(entry)
+        except ValueError:
+            raise Refusal("two rates count the same in the same window: leave one of them out") from None
         self._log.event("limits-set", entry.record())
         return {"account": account, "set": entry.record()}
 
     async def _reset(self, question: Question) -> Answer:
         account = self._account(question)
         only = self._channel_name(question)
+        if not _text(question, "reason"):
+            raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
         gone = [name for name in channels if self._limiter.table.reset(name, account)]
         self._limiter.changed()
@@ -181,12 +197,14 @@ class Desk:
         else:
             await self._book.put(entry)
         self._log.event("state-set", {**entry.record(), "before": before})
-        return {"account": account, "state": wanted, "before": before, "set": entry.record()}
+        watching = [one.name for one in self._limiter.site.channels if one.mode is Mode.WATCH]
+        done = {"account": account, "state": wanted, "before": before, "set": entry.record()}
+        return {**done, "watching": watching}
 
     # --- what questions hold
 
     def _account(self, question: Question) -> str:
-        written = str(question.get("account", "")).strip()
+        written = _text(question, "account")
         if not written:
             raise Refusal("an account has a name, such as bob@example.org")
         return written if written.startswith("[") else account_of(written, self._limiter.site.identity)
@@ -207,13 +225,23 @@ class Desk:
         **more: Any,  # noqa: ANN401
     ) -> Entry:
         now = self._clock.now()
-        reason = str(question.get("reason", "")).strip()
+        reason = _text(question, "reason")
         if not reason:
-            raise Refusal("acts by hand have a reason: --reason 'why'")
-        until = now + float(question.get("for_s", 0))
-        if until <= now:
-            raise Refusal("acts by hand end: --until 7d")
-        return Entry(kind, account, reason, str(question.get("by", "")) or "unknown", now, until, **more)
+            raise Refusal(NO_REASON)
+        for_s = float(question.get("for_s", 0))
+        if not 0 < for_s <= LONGEST_S:
+            raise Refusal("acts by hand end, after ten years at the latest: --until 7d")
+        return Entry(kind, account, reason, _text(question, "by") or "unknown", now, now + for_s, **more)
+
+
+def _text(question: Question, name: str) -> str:
+    """Raises `Refusal` for what no store could keep."""
+    written = str(question.get(name, "")).strip()
+    try:
+        written.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise Refusal(f"half a letter stands in {name}: take it out") from None
+    return written
 
 
 def _rate(text: str) -> tuple[str, int, int]:

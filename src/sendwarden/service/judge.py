@@ -9,7 +9,7 @@ be said of it (`engine.backscatter`), and `service.rulings` makes one answer of 
 from dataclasses import dataclass, replace
 
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
-from sendwarden.core.identity import account_of
+from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
@@ -69,7 +69,7 @@ class Judge:
         """The account a request is about: the login, or the host or local program that stands in for one."""
         if request.login:
             return account_of(request.login, self.site.identity)
-        return f"[{request.client_address}]" if request.client_address else "[local]"
+        return host_account(request.client_address) if request.client_address else "[local]"
 
     def sender(self, request: Request) -> Decision:
         """At MAIL or RCPT: may this account use this envelope sender?

@@ -3,8 +3,8 @@
 One for the whole daemon; a new configuration is handed to `use`. Decisions are made in `service.judge`.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Request
@@ -31,7 +31,7 @@ class Limiter:
     def __init__(self, site: Site, states: AccountStates, clock: Clock) -> None:
         self._clock = clock
         self._states = states
-        self._by_hand: tuple[Override, ...] = ()
+        self._by_hand: Mapping[str, tuple[Override, ...]] = {}
         self._ends: float = 0.0
         self.site = site
         self.quantum = quantum_of(clock.now())
@@ -48,15 +48,17 @@ class Limiter:
         self.table.most = site.most_accounts
         self.changed()
 
-    def set_by_hand(self, overrides: Iterable[Override]) -> None:
-        """Take all overrides that were set by hand: they count before those of the settings."""
-        self._by_hand = tuple(overrides)
+    def set_by_hand(self, overrides: Mapping[str, tuple[Override, ...]]) -> None:
+        """Take all overrides that were set by hand, by account: they count before those of the settings."""
+        self._by_hand = overrides
         self.changed()
 
     def changed(self) -> None:
         """States or overrides may be others now."""
-        ends = (one.until for one in (*self._by_hand, *self.site.overrides) if one.until is not None)
-        self._ends = min((end for end in ends if end > self._clock.now()), default=float("inf"))
+        now = self._clock.now()
+        every = chain(self.site.overrides, *self._by_hand.values())
+        ends = (one.until for one in every if one.until is not None and one.until > now)
+        self._ends = min((*ends, self._states.next_end(now)))
         self.table.renew()
         for forget in self.on_change:
             forget()
@@ -64,7 +66,7 @@ class Limiter:
     def tick(self) -> None:
         """To be called several times a second."""
         now = self._clock.now()
-        if now >= min(self._ends, self._states.next_end(now)):
+        if now >= self._ends:
             self.changed()
         quantum = quantum_of(now)
         if quantum > self.quantum:
@@ -75,7 +77,7 @@ class Limiter:
     def override(self, channel: str, account: str) -> Override | None:
         """What counts instead of the channel's limits."""
         now = self._clock.now()
-        every = (*self._by_hand, *self.site.overrides)
+        every = (*self._by_hand.get(account, ()), *self.site.overrides)
         return next((one for one in every if one.applies(channel, account, now)), None)
 
     def limits_of(self, channel: str, account: str) -> Limits | None:
@@ -86,7 +88,7 @@ class Limiter:
             return None
         override = self.override(channel, account)
         if override:
-            limits = _named(override.changed(limits), override)
+            limits = override.changed(limits)
         if self._states.state(account, self._clock.now()) is State.THROTTLED:
             return lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
         return limits
@@ -123,27 +125,28 @@ class Limiter:
         """A message has so much in all. Recipients of no class are of the class they were asked for."""
         if whole.internal + whole.external != whole.recipients:
             known = self.charges.find(asked.name)
-            external = known.total.external if known else whole.recipients
-            whole = whole._replace(external=external, internal=known.total.internal if known else 0)
+            total = known.total if known and known.meter is asked.meter else Counts(external=whole.recipients)
+            external = min(total.external, whole.recipients)
+            internal = min(total.internal, whole.recipients - external)
+            whole = whole._replace(external=external, internal=internal)
         taken = self.charges.settle(asked, whole, end=end)
         if queue_id and queue_id != asked.name and (charge := self.charges.find(asked.name)):
             self.charges.remember(queue_id, charge)
         return taken
 
     def counted(self, recipients: Iterable[str], *, messages: int = 1, size_bytes: int = 0) -> Counts:
-        """Recipients as counts; one that differs only by case or sub-address from another is no other."""
+        """Recipients as counts; one that differs only by case (of ours, or sub-address) is no other."""
         rules = self.site.identity
         internal = external = 0
         seen = set()
         for recipient in recipients:
-            key = _mailbox(recipient, rules.subaddress)
+            own = is_own(recipient, self.site.domains)
+            # How strangers part their addresses is not known.
+            key = _mailbox(recipient, rules.subaddress if own else "")
             if key in seen:
                 continue
             seen.add(key)
-            if is_own(recipient, self.site.domains):
-                internal += 1
-            else:
-                external += 1
+            internal, external = internal + own, external + (not own)
         return Counts(messages, internal + external, internal, external, size_bytes)
 
 
@@ -151,14 +154,3 @@ def _mailbox(address: str, subaddress: str) -> str:
     local, domain = split_address(address.lower())
     base = local.partition(subaddress)[0] if subaddress and not local.startswith('"') else local
     return f"{base or local}@{domain}"
-
-
-def _named(limits: Limits, override: Override) -> Limits:
-    named = {(one.counter, one.window) for one in override.limits.limits}
-    return replace(
-        limits,
-        limits=tuple(
-            one._replace(source=override.source) if (one.counter, one.window) in named else one
-            for one in limits.limits
-        ),
-    )

@@ -1,11 +1,12 @@
-"""The message that tells an authenticated sender which recipients were refused while others were accepted.
+"""Messages of our own: recipients that were refused while others were accepted; an account near a limit.
 
-A delivery status notification (RFC 3464) with null sender, one for each message. It goes to the account
-itself and never to an address that a thief could have written into the envelope: to the envelope sender if
-that is the account by the identity rules, else to the login if that is an address of one of our domains, else
-to nobody.
+The first goes to the authenticated sender as a delivery status notification (RFC 3464) with null sender, one
+for each message. It goes to the account itself and never to an address that a thief could have written into
+the envelope: to the envelope sender if that is the account by the identity rules, else to the login if that
+is an address of one of our domains, else to nobody.
 """
 
+import hashlib
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from email.policy import compat32
 from email.utils import format_datetime
 
 from sendwarden.core.ascii import printable
-from sendwarden.core.decision import Decision, Message, Request
+from sendwarden.core.decision import Decision, Message, Reason, Request
 from sendwarden.core.identity import IdentityRules, account_of, in_domains, split_address
-from sendwarden.core.texts import refusal_text
+from sendwarden.core.texts import refusal_text, sentence
 
 # Headers of the refused message that are shown; the rest is nobody's business but the sender's own copy's.
 SHOWN_HEADERS = ("from", "to", "cc", "subject", "date", "message-id")
@@ -65,6 +66,25 @@ def refused_notice(message: Message, decision: Decision, recipient: str, host: s
     told.attach(_for_programs(decision, words, host, date))
     told.attach(_headers(message))
     return Notice(decision.reference, decision.account, recipient, told.as_bytes(policy=_UNFOLDED))
+
+
+def share_notice(reason: Reason, recipient: str, host: str, help_page: str, now: float) -> Notice:
+    """Tell ``recipient`` how much of a limit an account has used. ``host`` is the name we sign with."""
+    numbers = reason.numbers
+    account = str(numbers["account"])
+    told = MIMEText("")
+    told["From"] = f"Mail system <postmaster@{host}>"
+    told["To"] = field(recipient)
+    told["Subject"] = f"{numbers['percent']} % of a sending limit used"
+    told["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
+    told["Auto-Submitted"] = "auto-generated"
+    which = "-".join(str(numbers[name]) for name in ("counted", "window", "percent"))
+    name = f"{field(account)}-{numbers['channel']}-{which}-{int(now)}"
+    told["Message-ID"] = f"<{hashlib.sha256(f'{name}{recipient}'.encode()).hexdigest()[:24]}@{host}>"
+    lines = textwrap.wrap(printable(f"{sentence(reason)}."), _COLUMNS)
+    lines += ["", "When the limit is reached, further mail is not sent until there is room again.", help_page]
+    told.set_payload("\n".join([*lines, ""]).encode("ascii", "replace").decode())
+    return Notice(name, account, recipient, told.as_bytes(policy=_UNFOLDED))
 
 
 def field(text: str) -> str:

@@ -13,10 +13,14 @@ from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import FORWARDED, Limiter
 
-# Logins and addresses whose meter is remembered at a time.
-REMEMBERED = 100_000
+# Addresses whose channel, and accounts whose meter is remembered at a time.
+REMEMBERED_ADDRESSES = 100_000
+REMEMBERED = 1_000_000
 
 _FORWARDED = tuple(start.encode() for start in FORWARDED)
+
+
+Meters = dict[bytes, AccountMeter]
 
 
 class Quick:
@@ -28,15 +32,20 @@ class Quick:
         self._judge = judge
         self._listener = listener
         self._of: Judge | None = None
+        self.epoch = 0  # counts up when what is remembered anywhere holds no more
         self._possible = False
-        self._meters: dict[bytes, dict[bytes, AccountMeter]] = {}
+        # By address, for mail with and without a login: the meters of its channel, by login or address.
+        self._by_address: tuple[dict[bytes, Meters], dict[bytes, Meters]] = ({}, {})
+        self._of_channel: dict[str, Meters] = {}
         self._remembered = 0
         limiter.on_change.append(self.forget)
 
     def forget(self) -> None:
         """Whatever was found out may be different now."""
-        self._meters = {}
+        self._by_address = ({}, {})
+        self._of_channel = {}
         self._remembered = 0
+        self.epoch += 1
 
     def meter(self, address: bytes, login: bytes, sender: bytes) -> AccountMeter | None:
         """Whose room it is; None: the judge has to look."""
@@ -44,9 +53,9 @@ class Quick:
             return None
         if self._judge() is not self._of:
             self._renew(self._judge())
-        of_address = self._meters.get(address)
-        meter = of_address.get(login) if of_address else None
-        return meter or self._found(address, login)
+        meters = self._by_address[not login].get(address)
+        meter = meters.get(login or address) if meters is not None else None
+        return meter if meter is not None and not meter.gone else self._found(address, login)
 
     def _renew(self, judge: Judge) -> None:
         self._of = judge
@@ -72,8 +81,10 @@ class Quick:
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if shut or meter is None:
             return None
-        if self._remembered >= REMEMBERED:
+        if self._remembered >= REMEMBERED or len(self._by_address[not login]) >= REMEMBERED_ADDRESSES:
             self.forget()
         self._remembered += 1
-        self._meters.setdefault(address, {})[login] = meter
+        meters = self._of_channel.setdefault(channel.name, {})
+        self._by_address[not login][address] = meters
+        meters[login or address] = meter
         return meter

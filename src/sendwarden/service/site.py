@@ -38,6 +38,8 @@ class Site:
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
     overrides: tuple[Override, ...] = ()
+    administrators: tuple[str, ...] = ()  # who hears that an account reached a limit
+    tell_users: bool = True  # that they come near a limit
     help: str = ""  # the page that a refusal names
     most_accounts: int = 1_000_000  # counted at a time
     external_logins: bool = False  # does a client certificate name an account?

@@ -142,4 +142,5 @@ def test_new_rules_hold_for_meters_that_are_there() -> None:
     assert not send(table, "anna")
     del rules["webmail"]
     table.renew()
+    assert table.get("webmail", "anna", NOW) is None
     assert len(table) == 0

@@ -166,6 +166,8 @@ class Charges:
     def reserve(self, asked: Asked, counts: Counts) -> Taken:
         """One more recipient of a message, or its first. ``counts`` is of the recipient alone."""
         charge = self._known(asked)
+        if charge and charge.settled:  # its end was told: this is another message of the same name
+            charge = None
         first = charge is None or not charge.total.messages
         return self._take(charge, asked, counts._replace(messages=1) if first else counts)
 

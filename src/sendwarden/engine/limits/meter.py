@@ -54,6 +54,7 @@ class AccountMeter:
 
     __slots__ = (
         "changed",
+        "gone",
         "key",
         "limits",
         "message_room",
@@ -65,6 +66,7 @@ class AccountMeter:
         "recipients",
         "told",
         "touched",
+        "version",
     )
 
     def __init__(
@@ -72,6 +74,8 @@ class AccountMeter:
     ) -> None:
         """``changed`` is a list that the meter enters when it counts, until a store clears `touched`."""
         self.limits = limits
+        self.gone = False
+        self.version = -1  # of what holds for accounts, as the table counts it
         self.key = key
         self.changed = [] if changed is None else changed
         self.quantum = 0
@@ -96,6 +100,11 @@ class AccountMeter:
                 (q, [*row[:PLAIN], *_widened(row[PLAIN:], kept, limits.others)]) for q, row in rows
             )
         self.limits = limits
+        self.look_closely()
+
+    def leave(self) -> None:
+        """It is no more in the table: whoever still knows it counts nothing by it, and looks there again."""
+        self.gone = True
         self.look_closely()
 
     def look_closely(self) -> None:

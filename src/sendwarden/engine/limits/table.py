@@ -40,6 +40,7 @@ class LimitTable:
         self._limits_of = limits_of
         self._meters: dict[str, AccountMeter] = {}
         self._changed: list[AccountMeter] = []
+        self._version = 0
         self._dropped: dict[str, None] = {}
         self._candidates: list[str] = []
 
@@ -53,29 +54,40 @@ class LimitTable:
 
     def get(self, channel: str, account: str, quantum: int) -> AccountMeter | None:
         """The account's meter, begun where there is none; None: it cannot be counted."""
-        key = key_of(channel, account)
-        return self._meters.get(key) or self._begin(key, quantum)
+        return self.find(channel, account) or self._begin(key_of(channel, account), quantum)
 
     def find(self, channel: str, account: str) -> AccountMeter | None:
-        return self._meters.get(key_of(channel, account))
+        """The account's meter, if it has one."""
+        meter = self._meters.get(key_of(channel, account))
+        return meter if meter is None or meter.version == self._version else self._renewed(meter)
 
     def reset(self, channel: str, account: str) -> bool:
         """Forget what the account sent. False: there was nothing."""
         key = key_of(channel, account)
-        if self._meters.pop(key, None) is None:
+        meter = self._meters.pop(key, None)
+        if meter is None:
             return False
+        meter.leave()
         self._dropped[key] = None
         self.loading.settle(key)
         return True
 
     def renew(self) -> None:
-        """What holds for accounts may have changed: ask again for each."""
-        for channel, account, meter in list(self):
-            limits = self._limits_of(channel, account)
-            if limits is None:
-                self.reset(channel, account)
-            else:
-                meter.use(self._presumed(limits) if meter.key in self.loading.unread else limits)
+        """What holds for accounts may have changed: it is asked again for each when it is next looked for.
+
+        Whoever remembers meters must look here again.
+        """
+        self._version += 1
+
+    def _renewed(self, meter: AccountMeter) -> AccountMeter | None:
+        channel, _, account = meter.key.partition("\n")
+        limits = self._limits_of(channel, account)
+        if limits is None:
+            self.reset(channel, account)
+            return None
+        meter.use(self._presumed(limits) if meter.key in self.loading.unread else limits)
+        meter.version = self._version
+        return meter
 
     def _begin(self, key: str, quantum: int) -> AccountMeter | None:
         channel, _, account = key.partition("\n")
@@ -86,6 +98,7 @@ class LimitTable:
         if key in self.loading.unread:
             limits = self._presumed(limits)
         meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+        meter.version = self._version
         return meter
 
     @staticmethod
@@ -118,6 +131,7 @@ class LimitTable:
 
     def _forget(self, meter: AccountMeter) -> None:
         del self._meters[meter.key]
+        meter.leave()
         if meter.key in self.loading.unread:  # the store may hold more of it, and keeps that
             self.loading.unread.discard(meter.key)
         else:
@@ -128,6 +142,7 @@ class LimitTable:
         for key in list(islice(self._meters, len(self._meters) // TIDIED + 1)):
             meter = self._meters.pop(key)
             if meter.quiet(quantum) and key not in self.loading.unread:
+                meter.leave()
                 self._dropped[key] = None
             else:
                 self._meters[key] = meter
