@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from sendwarden.cli import connect_exim
-from sendwarden.cli.connect_exim import BEGIN, END, WHILE_DOWN, lines
+from sendwarden.cli.connect_exim import BEGIN, END, FAILS, WHILE_DOWN, of_recipient, of_whole
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.surroundings import Found
 from sendwarden.wire.policy import Action, encode_code, encode_reply
 from tests.cli.command import Commands
 from tests.config.folder import write
 
+LISTEN = "127.0.0.1:10031"
 DOWN = Path(__file__).parents[2] / "docs" / "when-sendwarden-is-down.md"
 
 
@@ -22,19 +23,35 @@ DOWN = Path(__file__).parents[2] / "docs" / "when-sendwarden-is-down.md"
      ("[::]:10031", "inet:[::1]:10031"), ("unix:/run/sendwarden/policy", "/run/sendwarden/policy")],
 )  # fmt: skip
 def test_each_socket_is_named_in_the_words_of_readsocket(listen: str, socket: str) -> None:
-    assert lines(listen)[2] == f"  set acl_m_sendwarden = ${{readsocket{{{socket}}}{{\\"
+    asks = f"  set acl_m_sendwarden = ${{readsocket{{{socket}}}{{\\"
+    assert asks in of_whole(listen) and asks in of_recipient(listen)
 
 
-def test_the_question_ends_with_an_empty_line_a_time_out_and_what_holds_without_an_answer() -> None:
-    text = lines("127.0.0.1:10031")
-    asked = "".join(line.strip().removesuffix("\\") for line in text[2:13])
+@pytest.mark.parametrize(
+    ("text", "block", "state", "more"),
+    [(of_whole(LISTEN), "data", "END-OF-MESSAGE", "recipient_count=$recipients_count"),
+     (of_recipient(LISTEN), "rcpt", "RCPT", "recipient=${sg{${quote_local_part:$local_part}@$domain}")],
+)  # fmt: skip
+def test_the_question_ends_with_an_empty_line_a_time_out_and_what_holds_without_an_answer(
+    text: tuple[str, ...], block: str, state: str, more: str
+) -> None:
+    asked = "".join(line.strip().removesuffix("\\") for line in text)
 
-    assert (text[0], text[-1]) == (BEGIN, END)
-    assert asked.endswith("\\ninstance=$message_exim_id\\n\\n}{3s}{}{action=DUNNO}}")
-    assert "recipient_count=$recipients_count\\n" in asked and "protocol_state=DATA\\n" in asked
+    assert (text[0], text[-1]) == (f"{BEGIN} {block}", END)
+    assert f"\\ninstance=$acl_m_sendwarden_id\\n\\n}}{{3s}}{{}}{{{FAILS}}}}}" in asked
+    assert f"protocol_state={state}\\n" in asked and more in asked
 
 
-# An answer of ours, and the Exim verb whose condition it meets.
+@pytest.mark.parametrize("text", [of_whole(LISTEN), of_recipient(LISTEN)])
+def test_what_a_client_may_choose_is_made_one_line(text: tuple[str, ...]) -> None:
+    chosen = ("$authenticated_id", "$sender_address", "$sender_helo_name", "$local_part")
+    lines = [line for line in text if any(name in line for name in chosen)]
+
+    assert len(lines) >= 3
+    assert all(re.search(r"=\$\{sg\{.*\}\{\\N\[\[:cntrl:\]\]\\N\}\{\?\}\}\\n", line) for line in lines), lines
+
+
+# An answer of ours, and the Exim verb of the first block whose condition it meets.
 ANSWERS = [
     (encode_code(450, "4.7.1 full"), ["defer"]),
     (encode_code(421, "4.7.1 full"), ["defer"]),
@@ -54,11 +71,15 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("answer", "verbs"), ANSWERS)
 def test_each_answer_meets_its_statement_and_garbage_none(answer: bytes, verbs: list[str]) -> None:
-    text = "\n".join(lines("127.0.0.1:10031"))
-    conditions = re.findall(r"^(\w+)\n  condition = .*?\\N(.*)\\N", text, re.MULTILINE)
+    assert _verbs(of_whole(LISTEN), answer) == verbs
+    kept = ["warn"] if verbs in (["discard"], ["warn"]) else verbs
+    assert _verbs(of_recipient(LISTEN), answer) == kept
 
-    assert len(conditions) == 4
-    assert [verb for verb, pattern in conditions if re.search(pattern, answer.decode())] == verbs
+
+def _verbs(text: tuple[str, ...], answer: bytes) -> list[str]:
+    conditions = re.findall(r"^(\w+)\n  condition = .*?\\N(.*)\\N", "\n".join(text), re.MULTILINE)
+    assert len(conditions) > 2
+    return [verb for verb, pattern in conditions if re.search(pattern, answer.decode())]
 
 
 @pytest.mark.parametrize("version", ["4.96", ""])
@@ -72,24 +93,38 @@ def test_it_shows_the_statements_and_how_to_take_them_out(
     said = commands.on_folder("connect", "exim", *words)
     (record,) = commands.on_folder("connect", "exim", "--json", *words).records
 
-    text = lines("127.0.0.1:10031")
+    whole, recipient = of_whole(LISTEN), of_recipient(LISTEN)
     assert said.code == GOOD
-    assert "".join(f"  {line}\n" for line in text) in said.out
+    for text in (whole, recipient):
+        assert "".join(f"  {line}\n" for line in text) in said.out
     assert said.out.startswith(f"Exim {version} is here." if version else "Exim was not found here.")
-    assert WHILE_DOWN[1:] in said.out and "does not ask whether" not in said.out
+    assert WHILE_DOWN[1:] in said.out and "If its recipients shall be refused one by one" in said.out
     assert "  sed -i '/# sendwarden: begin/,/# sendwarden: end/d' FILE\n" in said.out
-    assert (record["version"], record["lines"], record["changed"]) == (version, list(text), False)
+    assert (record["version"], record["changed"]) == (version, False)
+    assert (record["lines"], record["recipient_lines"]) == (list(whole), list(recipient))
+    assert record["recipient_lines_needed"] is False
 
 
-@pytest.mark.parametrize(
-    "settings", ['[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\n'], ids=["senders"]
-)
-def test_what_these_settings_judge_and_exim_does_not_ask_about_is_told(
-    settings: str, commands: Commands
-) -> None:
-    write(commands.folder, {"sendwarden.toml": settings})
+LIMIT = '[[limits]]\nname = "{}"\n{} = "5/1h"\n'
+NEEDS = {
+    "senders": '[[channel]]\nname = "s"\nlogin = true\nsenders = "own"\n',
+    "external recipients": LIMIT.format("external", "external"),
+    "internal recipients": LIMIT.format("webmail", "internal"),
+    "an exception by class": LIMIT.format("own", "external")
+    + '[[override]]\naccounts = ["eve"]\nlimits = "own"\nreason = "r"\n',
+    "access tables": '[access]\nfrontends = "policy"\n',
+}
 
-    assert "does not ask whether an account may\nuse an" in commands.on_folder("connect", "exim").out
+
+@pytest.mark.parametrize("settings", NEEDS.values(), ids=NEEDS)
+def test_settings_about_each_recipient_need_the_second_block(settings: str, commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": settings, "mappings": "SEND_ACCESS\n\n  *  $Y\n"})
+
+    said = commands.on_folder("connect", "exim")
+    (record,) = commands.on_folder("connect", "exim", "--json").records
+
+    assert said.code == GOOD and record["recipient_lines_needed"] is True
+    assert "These settings are about each recipient as well" in said.out
 
 
 def test_where_nobody_listens_there_is_nothing_to_ask(commands: Commands) -> None:
@@ -110,4 +145,4 @@ def test_it_changes_nothing_and_says_so(words: tuple[str, ...], commands: Comman
 
 
 def test_the_page_on_being_down_has_the_time_out_and_the_fail_string() -> None:
-    assert "${readsocket{inet:127.0.0.1:10031}{...}{3s}{}{action=DUNNO}}" in DOWN.read_text()
+    assert "${readsocket{inet:127.0.0.1:10031}{...}{3s}{}{action=DUNNO down}}" in DOWN.read_text()

@@ -58,6 +58,11 @@ class Client:
         """The code of the answer to one line."""
         return self._smtp.docmd(line)[0]
 
+    def line(self, line: bytes) -> int:
+        """The code of the answer to a line with any bytes."""
+        self._smtp.send(line + b"\r\n")
+        return self._smtp.getreply()[0]
+
     def data(self, content: bytes) -> int:
         return self._smtp.data(content)[0]
 

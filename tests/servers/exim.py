@@ -1,6 +1,8 @@
 """A private Exim: its own configuration, spool, log and port; never the machine's.
 
-It asks by whatever statements it is given for the ACL of acl_smtp_data, and knows the logins of a file.
+It asks by whatever statements it is given for the ACLs of acl_smtp_data and acl_smtp_rcpt, and knows the
+logins of a file. ``strict`` are statements for that of acl_smtp_mail, with strict_acl_vars. Behind these
+statements it refuses recipients called nobody and messages with X-Refuse.
 """
 
 import re
@@ -26,14 +28,26 @@ rfc1413_query_timeout = 0s
 smtp_accept_max = 100
 smtp_accept_queue_per_connection = 0
 smtp_accept_max_per_connection = 0
+{main}
+acl_smtp_mail = check_mail
 acl_smtp_rcpt = check_rcpt
 acl_smtp_data = check_data
 
 begin acl
+check_mail:
+{asking_of_sender}
+  accept
 check_rcpt:
+{asking_of_recipient}
+  deny
+    local_parts = ^nobody
+    message = no such user
   accept
 check_data:
 {asking}
+  deny
+    condition = ${{if def:h_X-Refuse:}}
+    message = not with this header
   accept
 
 begin routers
@@ -64,10 +78,21 @@ plain:
 """
 
 
+def _statements(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
 class Exim:
     """Started when made; `stop` it. Names of logins are known in small letters and in capitals."""
 
-    def __init__(self, sink_port: int, asking: Sequence[str], logins: Sequence[str]) -> None:
+    def __init__(
+        self,
+        sink_port: int,
+        asking: Sequence[str],
+        logins: Sequence[str],
+        asking_of_recipient: Sequence[str] = (),
+        strict: Sequence[str] | None = None,
+    ) -> None:
         self.space = Space("exim", USERS)
         self.folder = self.space.folder
         self.port = free_port()
@@ -81,7 +106,10 @@ class Exim:
                 folder=self.folder,
                 port=self.port,
                 sink=sink_port,
-                asking="\n".join(f"  {line}" for line in asking),
+                asking=_statements(asking),
+                main="" if strict is None else "strict_acl_vars",
+                asking_of_sender=_statements(strict or ()),
+                asking_of_recipient=_statements(asking_of_recipient),
             )
         )
         self.process = self._start()
@@ -95,6 +123,23 @@ class Exim:
     def run(self, *words: str) -> str:
         """Exim with these options; what it prints."""
         return self.space.run("exim4", "-C", str(self.configuration), *words)
+
+    def told(self, login: str, recipient: str) -> str:
+        """A message whose login somebody whom Exim trusts tells it, as a gateway does; Exim's answers."""
+        lines = [
+            "EHLO gateway",
+            "MAIL FROM:<eve@example.org>",
+            f"RCPT TO:<{recipient}>",
+            "DATA",
+            "",
+            "Text.",
+            ".",
+            "QUIT",
+        ]
+        return self.space.run(
+            "exim4", "-C", str(self.configuration), "-oMa", "198.51.100.7.1234", "-oMai", login, "-bs",
+            stdin="".join(f"{line}\r\n" for line in lines).encode(),
+        )  # fmt: skip
 
     def log(self, name: str = "main") -> str:
         path = self.folder / "log" / f"{name}log"

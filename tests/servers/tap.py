@@ -38,23 +38,25 @@ class Tap:
             server = socket.create_connection(("127.0.0.1", self._target))
             session = Session()
             self.sessions.append(session)
-            for source, sink, name in ((client, server, "asked"), (server, client, "answered")):
-                threading.Thread(target=self._pass, args=(source, sink, session, name), daemon=True).start()
+            threading.Thread(target=self._carry, args=(client, server, session), daemon=True).start()
+
+    def _carry(self, client: socket.socket, server: socket.socket, session: Session) -> None:
+        answers = threading.Thread(target=self._pass, args=(server, client, session, "answered"), daemon=True)
+        with client, server:
+            answers.start()
+            self._pass(client, server, session, "asked")
+            answers.join()
 
     def _pass(self, source: socket.socket, sink: socket.socket, session: Session, name: str) -> None:
-        try:
+        """Until the source shuts its side; then ours to the sink is shut."""
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 with self._lock:
                     session.pieces.append((name, data))
                     setattr(session, name, getattr(session, name) + data)
                 sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (source, sink):
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
 
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

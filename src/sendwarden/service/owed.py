@@ -3,7 +3,8 @@
 With Postfix's smtpd_delay_reject = yes, the default, a policy server hears of a client, a sender and a
 recipient only at RCPT, and of the first two once for each recipient. So at RCPT the steps before it are asked
 too, and what was asked already is remembered. Postfix sends all requests about one message over one
-connection, with one ``instance``. A client without one (Exim) is asked about the step that it names alone.
+connection, with one ``instance``. A client without one is asked about the step that it names alone. Exim
+makes a connection for each question, so that all steps are asked with each recipient.
 
 A policy reply is one action. What it cannot say is told as a warning, and the mail passes: a discard for one
 recipient, which Postfix would do to all of them, a new sender, a header field in place of another.
