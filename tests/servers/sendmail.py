@@ -23,6 +23,8 @@ define(`confAUTH_MECHANISMS', `PLAIN LOGIN')dnl
 define(`confAUTH_OPTIONS', `A')dnl
 TRUST_AUTH_MECH(`PLAIN LOGIN')dnl
 define(`confTO_IDENT', `0s')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 define(`confDELIVERY_MODE', `background')dnl
 define(`SMART_HOST', `esmtp:[127.0.0.1]')dnl
 define(`ESMTP_MAILER_ARGS', `TCP $h {sink}')dnl
@@ -36,11 +38,17 @@ FEATURE(`promiscuous_relay')dnl
 DAEMON_OPTIONS(`Family=inet, Name=MTA, Addr=127.0.0.1, Port={port}')dnl
 INPUT_MAIL_FILTER(`sendwarden', `S=inet:{milter}@127.0.0.1, {flags}T=C:2s;S:2s;R:3s;E:5s')dnl
 MAILER(`smtp')dnl
+LOCAL_RULESETS
+SLocal_check_rcpt
+R$* nobody $*\t$#error $@ 5.1.1 $: "550 no such user"
 """
 
 
 class Sendmail:
-    """Started when made; `stop` it. ``flags`` is "", "F=T, " or "F=R, ": what a milter that is down means."""
+    """Started when made; `stop` it. ``flags`` is "", "F=T, " or "F=R, ": what a milter that is down means.
+
+    It refuses recipients called nobody.
+    """
 
     def __init__(self, sink_port: int, milter_port: int, logins: list[str], flags: str = "") -> None:
         self.space = Space("sendmail", USERS, hosts=f"127.0.0.1 localhost\n127.0.1.1 {HOST} mail\n")
