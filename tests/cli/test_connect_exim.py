@@ -146,3 +146,20 @@ def test_it_changes_nothing_and_says_so(words: tuple[str, ...], commands: Comman
 
 def test_the_page_on_being_down_has_the_time_out_and_the_fail_string() -> None:
     assert "${readsocket{inet:127.0.0.1:10031}{...}{3s}{}{action=DUNNO down}}" in DOWN.read_text()
+
+
+WRONG = {
+    ("exmi",): 'sendwarden connect: there is no mail server "exmi"; did you mean "exim"?\n',
+    ("exim", "now"): 'sendwarden connect: "now" is one word too many\n',
+    ("exim", "--pritn"): 'sendwarden connect: there is no option "--pritn"; did you mean "--print"?\n',
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_words_are_told_in_one_sentence_of_ours(words: tuple[str, ...], commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": ""})
+
+    said = commands.on_folder("connect", *words)
+
+    assert (said.code, said.out) == (CANNOT, "")
+    assert said.err.endswith(f"\n{WRONG[words]}")

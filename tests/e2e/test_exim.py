@@ -15,7 +15,7 @@ from sendwarden.wire.policy import PolicyDecoder, Request
 from tests.servers.address import OUTSIDE, outside_is_here
 from tests.servers.broken import FAULTS
 from tests.servers.client import Answer, Client, message
-from tests.servers.exim import Exim
+from tests.servers.exim import USER, Exim
 from tests.servers.sendwarden import REFERENCE, Sendwarden
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for
@@ -271,12 +271,49 @@ def test_what_exim_cannot_do_lets_the_message_pass(sink: Sink, over: str) -> Non
         assert (time.monotonic() - began > 0.8) is (over == "slow")
 
 
-def test_a_contained_account_is_refused(site: Site) -> None:
-    site.sendwarden.command("account", "state", "eve", "contained", "--reason", "phished")
+@both
+def test_a_contained_account_is_refused_and_what_a_held_one_sends_is_frozen(
+    sink: Sink, asking: Asking
+) -> None:
+    with Site(sink, asking=asking) as site:
+        site.sendwarden.command("account", "state", "eve", "contained", "--reason", "phished")
+        answer = send(site.client())
+        assert (answer.code, "the account eve is closed for sending: phished" in answer.text) == (550, True)
 
-    answer = send(site.client())
+        site.sendwarden.command("account", "state", "eve", "held", "--reason", "looking")
+        assert send(site.client(), 3).code == 250
+        wait_for("it is frozen", lambda: len(site.exim.frozen()) == 1)
+        assert sink.received == []
 
-    assert (answer.code, "the account eve is closed for sending: phished" in answer.text) == (550, True)
+
+@both
+def test_a_message_in_chunks_is_counted_like_any_other(sink: Sink, asking: Asking) -> None:
+    content = message()
+    chunk = b"BDAT %d LAST\r\n" % len(content) + content.removesuffix(b"\r\n")
+    with Site(sink, asking=asking) as site:
+        eve = site.client()
+        for start, code in ((0, 250), (LIMIT, 450 if asking is WHOLE else 503)):
+            recipients(eve, numbered(LIMIT, start))
+            assert eve.line(chunk) == code
+            eve.command("RSET")
+        assert site.used() == LIMIT
+
+
+def test_a_unix_socket_is_asked_as_well(sink: Sink) -> None:
+    outside_is_here()
+    sendwarden = Sendwarden(SETTINGS)
+    settings, path = sendwarden.folder / "sendwarden.toml", sendwarden.folder / "policy"
+    settings.write_text(settings.read_text().replace("policy = ", f'policy = "unix:{path}" # '))
+    sendwarden.folder.chmod(0o755)
+    sendwarden.reload()
+    exim = Exim(sink.port, printed(sendwarden.command("connect", "exim")[1], "data"), LOGINS)
+    exim.space.run("chgrp", USER, str(path))
+    eve = Client(exim.port, "eve", OUTSIDE)
+
+    assert [send(eve, many).code for many in (LIMIT, 1)] == [250, 450]
+    eve.quit()
+    exim.stop()
+    sendwarden.stop()
 
 
 # --- each recipient

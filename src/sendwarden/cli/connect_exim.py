@@ -115,11 +115,11 @@ _WHERE_RECIPIENT = (
 )
 _NEEDED = (
     "These settings are about each recipient as well (senders, access tables, limits of internal or external",
-    "recipients), and of these the end of a message tells nothing. So put these lines",
+    "recipients), and of these the end of a message tells nothing. So put these lines as well",
 )
 _OPTIONAL = (
     "By these a message over a limit is refused at its end. If its recipients shall be refused one by one as",
-    "they are named, put these lines, as well,",
+    "they are named, put these lines as well",
 )
 _THEN = (
     "Then see that Exim reads them, and reload it:",

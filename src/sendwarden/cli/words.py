@@ -1,6 +1,7 @@
 """How the words of a command line are read: with argparse, in our own words where one is wrong."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
@@ -9,6 +10,9 @@ from sendwarden.cli.exits import CANNOT
 from sendwarden.cli.output import complain, write
 from sendwarden.core.ascii import printable
 from sendwarden.core.place import did_you_mean
+
+# What argparse puts before a sentence of ours about a word that has no option before it.
+_WORD_PREFIX = re.compile(r"\Aargument [^-:][^:]*: ")
 
 
 class WordsParser(argparse.ArgumentParser):
@@ -31,7 +35,8 @@ class WordsParser(argparse.ArgumentParser):
         return list(self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{self.format_usage()}{self.prog}: {printable(message)}\n")
+        said = _WORD_PREFIX.sub("", message)
+        complain(f"{self.format_usage()}{self.prog}: {printable(said)}\n")
         raise SystemExit(CANNOT)
 
     def _print_message(self, message: str, file: object = None) -> None:
