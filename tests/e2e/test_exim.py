@@ -550,6 +550,18 @@ def test_a_line_end_in_a_login_forges_no_attribute_but_would_without_sg(
         assert site.used("bob") == charged
 
 
+@both
+def test_a_login_in_a_refusal_is_not_expanded(sink: Sink, asking: Asking) -> None:
+    one = '[[limits]]\nname = "external"\nrecipients = "1/10m"\n'
+    login = "a}b${run{/bin/false}}$acl_m_sendwarden_id\\n%s"
+    with Site(sink, one, asking) as site:
+        said = [site.exim.told(login, f"v{n}@victim.example") for n in range(2)]
+
+        assert "250 OK id=" in said[0]
+        refused = re.sub(r"\r\n450[- ]4\.7\.1", "", said[1])
+        assert f" {login} has used 1 of 1 recipients in 10m" in refused
+
+
 # --- while we are down
 
 
@@ -586,9 +598,10 @@ def test_while_we_hang_a_message_waits_twice_however_many_recipients_it_has(each
     assert [send(eve, many).code for many in (LIMIT, 1)] == [250, 450]
 
 
-def test_with_a_code_in_the_fail_string_mail_is_put_off_while_we_are_down(sink: Sink) -> None:
+@both
+def test_with_a_code_in_the_fail_string_mail_is_put_off_while_we_are_down(sink: Sink, asking: Asking) -> None:
     put_off = "{action=451 4.3.0 try again later}"
-    with Site(sink, asking=Asking(changed=lambda said: said.replace(FAILS, put_off))) as site:
+    with Site(sink, asking=asking._replace(changed=lambda said: said.replace(FAILS, put_off))) as site:
         eve = site.client()
         assert codes(eve, 1) == [250]
 

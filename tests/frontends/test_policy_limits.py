@@ -209,6 +209,30 @@ def test_a_message_goes_on_over_another_connection(asked: Asked) -> None:
     asyncio.run(work())
 
 
+def test_each_question_over_a_connection_of_its_own_as_exim_asks(asked: Asked) -> None:
+    """Joined by the instance; what a lost message reserved is given back after 10 minutes."""
+
+    async def ask(data: bytes) -> str:
+        asked.peer = asked.connection()
+        asked.peer.say(data)
+        asked.peer.shut()
+        await asked.peer.answered()
+        assert asked.peer.closed
+        return decode_reply(asked.peer.heard())[0]
+
+    async def work() -> None:
+        lost = [await ask(request("lost", recipient=f"v{n}@x.example")) for n in range(3)]
+        many = [await ask(request("many", recipient=f"v{n}@x.example")) for n in range(6)]
+        end = await ask(request("many", "END-OF-MESSAGE", count=4, queue_id="1xVvYR-000070-1c"))
+        assert (lost, many, end) == (["DUNNO"] * 3, ["DUNNO"] * 5 + ["450"], "DUNNO")
+        assert [sums[1] for _, _, sums in asked.sums()] == [[2, 3 + 4]]
+        for _ in range(30):
+            asked.ground.later(30)
+        assert [sums[1] for _, _, sums in asked.sums()] == [[1, 4]]
+
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize("how", ["reset", "tidied", "evicted"])
 def test_an_account_that_was_forgotten_is_counted_anew_and_the_quick_way(asked: Asked, how: str) -> None:
     """What the quick way remembers of it counts no more."""
