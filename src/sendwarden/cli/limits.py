@@ -109,6 +109,10 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         else ""
     )
     lines = [f"{answer['account']}   {answer['state']}{held}"]
+    if answer.get("shared") is False:
+        lines.append(
+            "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"
+        )
     for channel in answer["channels"]:
         watching = "   (watching only)" if channel["mode"] == "watch" else ""
         lines.append(f"  {channel['channel']}{watching}")

@@ -20,6 +20,8 @@ Path = tuple[str | int, ...]
 _PARSER = Parser(Language(tree_sitter_toml.language()))
 # What follows a setting's name that ends so is nobody's business, where a line is shown as well.
 _SECRET = re.compile(r"""(?P<name>[a-z_]*_secret["']?\s*=\s*)(?P<value>.*)""")
+# So is a password in a URL, though none belongs there.
+_PASSWORD = re.compile(r"""(?P<name>://[^\s"'/@:]*:)(?P<value>[^\s"']+)(?=@)""")
 _KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
 
 
@@ -65,7 +67,9 @@ def _discreet(problems: Iterable[Problem]) -> Iterable[Problem]:
 
 def without_secret(line: str) -> str:
     """A line of the file as it may be shown, as long as before."""
-    return _SECRET.sub(lambda found: found["name"] + "*" * len(found["value"]), line)
+    for pattern in (_SECRET, _PASSWORD):
+        line = pattern.sub(lambda found: found["name"] + "*" * len(found["value"]), line)
+    return line
 
 
 class _Walk:

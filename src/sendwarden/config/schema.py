@@ -29,6 +29,7 @@ ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
 ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
 # Shown as stars wherever a value is shown.
 Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
+RedisUrl = Annotated[str, BeforeValidator(values.redis_url)]
 SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
 Rates = Annotated[list[object], BeforeValidator(values.rates)]
 OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
@@ -395,6 +396,27 @@ class CountingSettings(_Table):
         description="Most accounts that are counted at a time; each takes 300 to 700 bytes.",
         examples=["50000"],
     )
+    redis: RedisUrl = Field(
+        default="",
+        description="A Redis or Valkey where several Sendwardens count accounts together; empty: each for "
+        "itself. A change counts after a restart.",
+        examples=['"redis://192.0.2.30:6379/0"'],
+    )
+    redis_secret: Secret = Field(
+        default=SecretStr(""),
+        description="Its password; empty: none.",
+        examples=['"correct horse battery staple"'],
+    )
+    redis_cluster: bool = Field(
+        default=False,
+        description="Is it a cluster, of which counting.redis names one node?",
+        examples=["true"],
+    )
+
+    @property
+    def where(self) -> tuple[str, str, bool]:
+        """All that says where accounts are counted."""
+        return self.redis, self.redis_secret.get_secret_value(), self.redis_cluster
 
 
 class Settings(_Table):

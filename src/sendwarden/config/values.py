@@ -9,6 +9,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
@@ -273,6 +274,30 @@ def secret(value: object) -> object:
         raise wrong("a secret is text", 'write it in quotes: login_secret = "..."')
     if not value.isprintable():
         raise wrong("a control character stands in this secret", "take it out")
+    return value
+
+
+def redis_url(value: object) -> object:
+    """Where a Redis is. What might be a password is not shown again."""
+    if not isinstance(value, str) or not value:
+        return value
+    remedy = (
+        'write "redis://192.0.2.30:6379/0", "rediss://redis.example.org" or "unix:///run/redis/redis.sock"'
+    )
+    try:
+        parts = urlsplit(value)
+        named = parts.path if parts.scheme == "unix" else parts.hostname
+        within = parts.port is None or parts.port > 0
+    except ValueError:
+        named, within = None, False
+        parts = urlsplit("")
+    if parts.password:
+        raise wrong("a password stands in this URL", "write it as redis_secret")
+    if parts.scheme not in ("redis", "rediss", "unix") or not named or not within or not plain(value):
+        raise wrong("this is no URL of a Redis", remedy)
+    database = parts.path.strip("/") if parts.scheme != "unix" else ""
+    if database and not (database.isascii() and database.isdigit()):
+        raise wrong(f"{shown(database)} is no number of a database", remedy)
     return value
 
 

@@ -15,9 +15,10 @@ import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sendwarden.config.load import Loaded, load
+from sendwarden.config.schema import CountingSettings
 from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
@@ -50,6 +51,9 @@ from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import MemoryMeters
+
+if TYPE_CHECKING:
+    from sendwarden.stores.redis import RedisRoom
 
 TICK_S = 0.2
 STATE_FILE = "state.db"
@@ -84,7 +88,11 @@ class Daemon:
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
         self._book = Book(self._clock, self._journal)
         self._limiter = Limiter(configuration.site, self._book, self._clock)
-        self._meters.limits = self._limiter.table
+        self._room = self._shared_room(configuration.settings.counting)
+        if self._room:
+            self._limiter.share(self._room)
+        else:
+            self._meters.limits = self._limiter.table
         self._listeners = Listeners()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
@@ -122,6 +130,8 @@ class Daemon:
                 raise
             for work in (self._log.run(), self._tick(), self._tidy(), self._reloads()):
                 self._start(work)
+            if self._room:
+                self._start(self._room.run())
             writer = self._start(self._journal.run())
             for stored in waiting:
                 self._outbox.post_again(stored)
@@ -134,6 +144,17 @@ class Daemon:
             await self._end(writer)
             if self._broken:
                 raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
+
+    def _shared_room(self, counting: CountingSettings) -> "RedisRoom | None":
+        """Where this process counts together with others, if it does."""
+        if not counting.redis:
+            return None
+        from sendwarden.stores.redis import RedisRoom, connect  # noqa: PLC0415 - half a second, if asked for
+
+        password = counting.redis_secret.get_secret_value()
+        client = connect(counting.redis, password, cluster=counting.redis_cluster)
+        limiter = self._limiter
+        return RedisRoom(client, limiter.table, lambda: limiter.quantum, self._log, counting.redis)
 
     def _open_book(self) -> None:
         """Before the sockets open: states and overrides are few, and must not be missed by anybody."""
@@ -305,6 +326,8 @@ class Daemon:
             return
         if fresh.settings.state != self._configuration.settings.state:
             self._log.warning("restart-needed", "state = names another folder: it is used after a restart")
+        if fresh.settings.counting.where != self._configuration.settings.counting.where:
+            self._log.warning("restart-needed", "counting.redis is another one: it is used after a restart")
         for name in self._meters.reconfigure(fresh.site.meters):
             self._log.warning("meter-anew", name)
         self._use(fresh)
@@ -322,6 +345,8 @@ class Daemon:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        if self._room:
+            await self._room.close()
         try:
             await self._journal.close()
         finally:

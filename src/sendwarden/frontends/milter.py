@@ -11,6 +11,7 @@ says how. With EXTERNAL that name is the subject of a certificate; it counts onl
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
@@ -341,7 +342,10 @@ class MilterConnection(Connection):
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         headers = tuple(envelope.headers)
         message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
-        decision = self._at_end(message, envelope)
+        self._at_end(message, envelope)
+
+    def _say(self, message: Message, envelope: Envelope, decision: Decision) -> None:
+        request = message.request
         if decision.told:
             self._conclusions.tell(request, decision, self._judge.site)
         delay_s = max(envelope.delay_s, 0.0 if decision.watched else decision.delay_s)
@@ -352,15 +356,23 @@ class MilterConnection(Connection):
         ending = self._conclusions.conclude_message(message, decision, self._judge.site)
         self._answer(ending, decision, envelope.paths, delay_s)
 
-    def _at_end(self, message: Message, envelope: Envelope) -> Decision:
-        """What filters and limits say, with what the access tables wanted done at the end."""
-        if Stage.END_OF_MESSAGE in self._judge.tables.by_milter:
-            rewritten = self._judge.rewrite(message)
+    def _at_end(self, message: Message, envelope: Envelope) -> None:
+        """Say what filters and limits say, with what the access tables wanted done at the end."""
+        judge = self._judge
+        if Stage.END_OF_MESSAGE in judge.tables.by_milter:
+            rewritten = judge.rewrite(message)
             if rewritten.in_effect in _REFUSALS:
-                return rewritten
+                self._say(message, envelope, rewritten)
+                return
             envelope.carried.append(("", rewritten))
-        decision = self._judge.message(message)
-        return with_carried(decision, envelope.carried, message.request.recipients)
+        channel = judge.channel(message.request)
+        filtered = judge.filtered(message, channel)
+
+        def decide() -> Decision:
+            decision = judge.settled(message, filtered, channel)
+            return with_carried(decision, envelope.carried, message.request.recipients)
+
+        self.once_known(judge.room, decide, partial(self._say, message, envelope))
 
     def _answer(self, ending: Ending, decision: Decision, paths: list[str], delay_s: float = 0.0) -> None:
         replies = changes(decision, paths, refusal_text(decision))

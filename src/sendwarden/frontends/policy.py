@@ -6,6 +6,7 @@ tries again (smtpd_policy_service_try_limit) and applies smtpd_policy_service_de
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
@@ -181,15 +182,18 @@ class PolicyConnection(Connection):
         if tables and tables.decision.in_effect in _REFUSALS:
             self.answer_soon(first, to_reply(tables.decision), tables.decision.delay_s)
             return
-        decision = self._decision(judge, request, asked)
-        if decision.told:
-            self._conclusions.tell(request, decision, judge.site)
-        said_before = self._tell_of_sender(request, asked, decision)
-        ending = None if decision.plain or said_before else self._conclusions.conclude(request, decision)
-        said = [decision, *([tables.decision] if tables else [])]
-        delay_s = max(0.0 if one.watched else one.delay_s for one in said)
-        reply = said_before or next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
-        self.answer_soon(in_turn(first, ending), reply, delay_s)
+
+        def say(decision: Decision) -> None:
+            if decision.told:
+                self._conclusions.tell(request, decision, judge.site)
+            said_before = self._tell_of_sender(request, asked, decision)
+            ending = None if decision.plain or said_before else self._conclusions.conclude(request, decision)
+            said = [decision, *([tables.decision] if tables else [])]
+            delay_s = max(0.0 if one.watched else one.delay_s for one in said)
+            reply = said_before or next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
+            self.answer_soon(in_turn(first, ending), reply, delay_s)
+
+        self.once_known(judge.room, partial(self._decision, judge, request, asked), say)
 
     def _tell_of_sender(self, request: Request, asked: PolicyRequest, decision: Decision) -> bytes:
         """What is wrong with a message's sender is told once: the reply given before, if it is that again."""

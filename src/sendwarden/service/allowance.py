@@ -12,7 +12,7 @@ from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.meter import Crossing, Over, Taken
-from sendwarden.engine.limits.rules import MESSAGE, Counts
+from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
@@ -99,7 +99,8 @@ class Allowance:
         if taken.over is None:
             watched = channel.mode is Mode.WATCH
             return Decision(Verdict.ACCEPT, channel.name, account, told=told, watched=watched)
-        action = channel.over_limit
+        # Where it is not known what was used, nothing is refused for good.
+        action = DEFER if taken.over.limit.presumed else channel.over_limit
         decision = replace(
             self._decision(channel, account, self._reason(taken.over, channel, account, counts)),
             verdict=action.verdict,

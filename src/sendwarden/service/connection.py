@@ -10,10 +10,13 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
+from sendwarden.core.decision import Decision
+from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.service.gate import DEADLINE_S, Gate
-from sendwarden.service.ports import EventLog
+from sendwarden.service.ports import EventLog, SharedRoom
 
 # Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
 _DATA_AGE = struct.Struct("=52xI")
@@ -175,6 +178,50 @@ class Connection(asyncio.Protocol, Served):
             self._read_or_wait()
             if self._no_more:
                 self.end()
+
+    def once_known(
+        self, room: SharedRoom | None, decide: Callable[[], Decision], say: Callable[[Decision], None]
+    ) -> None:
+        """Say what was decided: at once, or when it is known whether there is room for it."""
+        self._try(room, decide, say, nullcontext())
+
+    def _try(
+        self,
+        room: SharedRoom | None,
+        decide: Callable[[], Decision],
+        say: Callable[[Decision], None],
+        heard: AbstractContextManager[None],
+    ) -> None:
+        try:
+            with heard:
+                decision = decide()
+        except NeedsRoom as need:
+            assert room is not None
+            self._ask_for_room(room, need, decide, say)
+        else:
+            say(decision)
+
+    def _ask_for_room(
+        self,
+        room: SharedRoom,
+        need: NeedsRoom,
+        decide: Callable[[], Decision],
+        say: Callable[[Decision], None],
+    ) -> None:
+        answered = False
+
+        def again() -> bytes:
+            self._try(room, decide, say, need.meter.heard(answered=answered))
+            return b""
+
+        async def ask() -> None:
+            nonlocal answered
+            answered = await room.ask(need)
+
+        if room.away:
+            again()
+        else:
+            self.answer_later(ask(), again)
 
     def drain(self, *, now: bool) -> None:
         if now or self.idle:

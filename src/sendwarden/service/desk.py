@@ -8,13 +8,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from sendwarden.core.account import State
-from sendwarden.core.errors import SendwardenError
+from sendwarden.core.errors import SendwardenError, StoreDown
 from sendwarden.core.identity import account_of
 from sendwarden.core.place import did_you_mean
 from sendwarden.core.units import parse_rate
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
+from sendwarden.engine.limits.shared import SharedMeter
+from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
 from sendwarden.service.book import Book, Entry
 from sendwarden.service.limiter import Limiter
@@ -65,13 +67,24 @@ class Desk:
         now = self._clock.now()
         entry = self._book.entry(account, now)
         state = self._book.state(account, now)
-        channels = [self._channel(channel, account) for channel in self._counted_channels(account)]
+        counted = list(self._counted_channels(account))
+        everywhere = [await self._look(channel, account) for channel in counted]
+        channels = [self._channel(channel, account) for channel in counted]
         return {
             "account": account,
+            "shared": all(everywhere) if self._limiter.room else None,
             "state": state.value,
             "set": entry.record() if entry else None,
             "channels": channels,
         }
+
+    async def _look(self, channel: Channel, account: str) -> bool:
+        """Where several processes count, what they counted is asked for. False: there was no answer."""
+        room = self._limiter.room
+        if room is None:
+            return True
+        meter = self._limiter.meter(channel, account)
+        return isinstance(meter, SharedMeter) and await room.look(meter)
 
     def _counted_channels(self, account: str) -> Iterator[Channel]:
         """Those on which the account sent, or, if it is nobody's host, could send with a login."""
@@ -179,6 +192,10 @@ class Desk:
         if not _text(question, "reason"):
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
+        if room := self._limiter.room:
+            away = [name for name in channels if not await room.forget(key_of(name, account))]
+            if away:
+                raise StoreDown("the shared counts are away: nothing was reset. Try again later")
         gone = [name for name in channels if self._limiter.table.reset(name, account)]
         self._limiter.changed()
         self._log.event("limits-reset", {"account": account, "channels": gone, **_acted(question)})

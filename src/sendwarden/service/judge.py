@@ -17,7 +17,7 @@ from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
-from sendwarden.service.ports import MeterTables, Outside
+from sendwarden.service.ports import MeterTables, Outside, SharedRoom
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.senders import (
     ForeignSender,
@@ -61,6 +61,11 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self.tables = AccessTables(site, meters, outside)
+
+    @property
+    def room(self) -> SharedRoom | None:
+        """Where several processes count together, if they do."""
+        return self._allowance.limiter.room if self._allowance else None
 
     def channel(self, request: Request) -> Channel:
         return channel_of(request, self.site.channels)
@@ -129,22 +134,31 @@ class Judge:
     ) -> Decision:
         """At the end of a message: what becomes of it, for all its recipients.
 
-        ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one.
+        ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one. May raise
+        `NeedsRoom`: then what filters counted is counted, and `settled` can be tried again.
         """
         channel = channel or self.channel(message.request)
+        return self.settled(message, self.filtered(message, channel, trace), channel)
+
+    def filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None = None) -> Decision:
+        """The first half of `message`: its sender, and what filters make of it."""
         found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
         if channel.foreign_sender == "refuse" and is_mismatch(found):
             decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
         else:
-            decision = self._filtered(message, channel, trace)
+            decision = self._by_filters(message, channel, trace)
         if found:
             decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
-        return self._allowed(message, channel, decision, self._allowance) if self._allowance else decision
+        return decision
 
-    def _allowed(
-        self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
-    ) -> Decision:
-        """What was found so far, unless the account is shut or has no room for what is let through."""
+    def settled(self, message: Message, filtered: Decision, channel: Channel) -> Decision:
+        """What was found so far, unless the account is shut or has no room for what is let through.
+
+        May raise `NeedsRoom`; then nothing has happened.
+        """
+        allowance = self._allowance
+        if allowance is None:
+            return filtered
         request = message.request
         shut = allowance.state(request, channel, filtered.account)
         name = request.queue_id.encode("utf-8", "surrogateescape")
@@ -158,7 +172,7 @@ class Judge:
         limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
         return replace(_severer(filtered, shut, limited), told=limited.told)
 
-    def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
+    def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
         request = message.request
         if message.cut and (channel.sourcefilter or channel.destinationfilters):

@@ -15,9 +15,10 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter, Taken
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
+from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
-from sendwarden.service.ports import AccountStates, Clock
+from sendwarden.service.ports import AccountStates, Clock, SharedRoom
 from sendwarden.service.site import Site
 
 THROTTLED = "throttled"
@@ -36,9 +37,15 @@ class Limiter:
         self.site = site
         self.quantum = quantum_of(clock.now())
         self.table = LimitTable(self.limits_of, site.most_accounts)
+        self.room: SharedRoom | None = None
         self.charges = Charges(self.quantum)
         # Called when what was found out about accounts may hold no more.
         self.on_change: list[Callable[[], None]] = []
+
+    def share(self, room: SharedRoom) -> None:
+        """Count together with other processes from now on. To be called before anything is counted."""
+        self.room = room
+        self.table.new_meter = SharedMeter
 
     # --- what holds
 

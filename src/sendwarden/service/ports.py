@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
 from sendwarden.engine.world import MeterTables
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "MeterTables",
     "Outside",
     "References",
+    "SharedRoom",
 ]
 
 
@@ -55,6 +57,27 @@ class Exceptions(Protocol):
 
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
+        ...
+
+
+class SharedRoom(Protocol):
+    """Where several processes count together. It may be away; nobody waits for it beyond its deadline."""
+
+    @property
+    def away(self) -> bool:
+        """Does it not answer these days, so that nobody need ask?"""
+        ...
+
+    async def ask(self, need: NeedsRoom) -> bool:
+        """Draw room for what could not be counted. False: there was no answer, and what is known must do."""
+        ...
+
+    async def look(self, meter: SharedMeter) -> bool:
+        """Find out what others used. False: there was no answer."""
+        ...
+
+    async def forget(self, key: str) -> bool:
+        """What one account sent over one channel counts no more. False: there was no answer."""
         ...
 
 

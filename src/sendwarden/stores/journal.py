@@ -195,7 +195,9 @@ class Journal:
             async with asyncio.timeout(KEEP_TIMEOUT_S):
                 await waiter
         except TimeoutError:
-            raise StoreDown(f"{self._path} gave no answer within {KEEP_TIMEOUT_S:g} s") from None
+            slow = f"{self._path} gave no answer within {KEEP_TIMEOUT_S:g} s"
+            self._log.warning("store-slow", slow)
+            raise StoreDown(slow) from None
 
     async def run(self) -> None:
         """Write batches until `close`."""

@@ -190,7 +190,7 @@ class AccountMeter:
             self.others = [0] * len(self.others)
         self.quantum = quantum
         if rows:
-            self._set_rows(_merged(rows, quantum))
+            self._set_rows(merged(rows, quantum))
         self.look_closely()
 
     def sums(self, quantum: int) -> list[list[int]]:
@@ -337,7 +337,7 @@ class AccountMeter:
             others = _widened(list(numbers[at + 1 + PLAIN : at + stride]), kept, self.limits.others)
             row = rows.setdefault(of, [0] * (self._stride - 1))
             rows[of] = [mine + more for mine, more in zip(row, [*plain, *others], strict=True)]
-        self._set_rows(_merged(sorted(rows.items()), quantum))
+        self._set_rows(merged(sorted(rows.items()), quantum))
         self.look_closely()
 
 
@@ -360,7 +360,7 @@ def _widened(numbers: list[int], have: tuple[int, ...], want: tuple[int, ...]) -
     return [known.get(counter, 0) for counter in want]
 
 
-def _merged(rows: Iterable[tuple[int, list[int]]], quantum: int) -> list[tuple[int, list[int]]]:
+def merged(rows: Iterable[tuple[int, list[int]]], quantum: int) -> list[tuple[int, list[int]]]:
     """Rows that leave all their windows together, as one with the last one's quantum; those gone left out."""
     day = WINDOWS[-1]
     oldest = first_counted(day.length, day.step, quantum)

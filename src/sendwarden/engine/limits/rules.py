@@ -26,6 +26,7 @@ class Limit(NamedTuple):
     window: int  # of WINDOWS
     most: int
     source: str = ""  # which row it comes from, for people
+    presumed: bool = False  # stands in while it is not known what was used
 
     @property
     def counted(self) -> str:

@@ -6,6 +6,7 @@ go, the table grows to twice its size, and beyond that new accounts are not coun
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from sendwarden.engine.meters.keys import Change
@@ -37,6 +38,7 @@ class LimitTable:
         self.most = most
         self.full = 0  # meters that were not begun, or had to go though they counted
         self.loading = Loading()
+        self.new_meter: type[AccountMeter] = AccountMeter
         self._limits_of = limits_of
         self._meters: dict[str, AccountMeter] = {}
         self._changed: list[AccountMeter] = []
@@ -97,13 +99,14 @@ class LimitTable:
         self.loading.begins_key(key)
         if key in self.loading.unread:
             limits = self._presumed(limits)
-        meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+        meter = self._meters[key] = self.new_meter(limits, key, self._changed)
         meter.version = self._version
         return meter
 
     @staticmethod
     def _presumed(limits: Limits) -> Limits:
-        return limits.scaled(PRESUMED_LEFT, "while what was counted is being read")
+        scaled = limits.scaled(PRESUMED_LEFT, "while what was counted is being read")
+        return replace(scaled, limits=tuple(one._replace(presumed=True) for one in scaled.limits))
 
     # --- too many
 
@@ -149,6 +152,13 @@ class LimitTable:
 
     # --- for the store that keeps it
 
+    def changed(self) -> list[AccountMeter]:
+        """Meters that counted since the last call, or that left the table after they had."""
+        found, self._changed[:] = self._changed[:], []
+        for meter in found:
+            meter.touched = False
+        return found
+
     def changes(self, now: float) -> Iterator[Change]:
         """What is to be written since the last call."""
         del now
@@ -182,7 +192,7 @@ class LimitTable:
         if meter is None:
             if not self._make_room(quantum_of(now)):
                 return
-            meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+            meter = self._meters[key] = self.new_meter(limits, key, self._changed)
         meter.use(limits)
         self.loading.unread.discard(key)
         try:

@@ -1,0 +1,283 @@
+"""Limits that several processes share, in Redis or Valkey: `SharedRoom` over one script (`redis.lua`).
+
+Questions that come up in one turn of the event loop travel together, one for each account; while an account's
+is on its way, others about it wait for the next. In a cluster one call goes to each of `BUCKETS` slots.
+
+Nobody waits longer than `DEADLINE_S`. A deadline that passed, or an error, opens the breaker: from then on
+what is known here must do, at once, until a probe in the background is answered again. What was counted
+meanwhile is then told; since all that is told is absolute, it is added to what the others counted, and once.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from itertools import chain, islice
+from typing import Any
+from zlib import crc32
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from sendwarden.engine.limits.rules import Counts
+from sendwarden.engine.limits.shared import Answer, NeedsRoom, Question, Row, SharedMeter
+from sendwarden.engine.limits.table import LimitTable
+from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS
+from sendwarden.service.ports import EventLog
+
+# How long an answer waits for the pool.
+DEADLINE_S = 0.05
+# Turns of the event loop in which what has arrived by then is read.
+TURNS = 5
+# How long a call may take before its connection is given up.
+CALL_S = 1.0
+# Questions that travel together, and calls on their way at a time.
+TOGETHER = 200
+CALLS = 8
+# Between two probes of a pool that is away.
+PROBE_S = 0.25
+# Accounts told of in one go once their quantum has ended, and the pause to the next.
+TOLD_TOGETHER = 200
+PAUSE_S = 0.05
+# Slots of a cluster that accounts are spread over.
+BUCKETS = 64
+# A pool of which nobody heard anything for so long counts nothing any more.
+KEPT_S = (WINDOWS[-1].length + WINDOWS[-1].step + 1) * QUANTUM_S
+
+Client = Redis | RedisCluster
+Waiting = list[tuple[Counts, "asyncio.Future[bool]"]]
+
+
+def connect(url: str, password: str, *, cluster: bool) -> Client:
+    """A client that connects when it is first asked. Raises `ValueError` for a URL that is none."""
+    options: dict[str, Any] = {
+        "password": password or None,
+        "socket_timeout": CALL_S,
+        "socket_connect_timeout": CALL_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if cluster:
+        return RedisCluster.from_url(url, **options)
+    return Redis.from_url(url, max_connections=4 * CALLS, **options)
+
+
+class RedisRoom:
+    """`SharedRoom`. Run `run` as a task, end with `close`."""
+
+    def __init__(
+        self, client: Client, table: LimitTable, quantum: Callable[[], int], log: EventLog, name: str
+    ) -> None:
+        """``name`` says where it is, for the log."""
+        self.away = False
+        self._client = client
+        self._table = table
+        self._quantum = quantum
+        self._log = log
+        self._name = name
+        self._me = secrets.token_hex(8)
+        self._script = client.register_script(
+            files("sendwarden.stores").joinpath("redis.lua").read_text("ascii")
+        )
+        self._cluster = isinstance(client, RedisCluster)
+        self._waiting: dict[SharedMeter, Waiting] = {}
+        self._asked: set[SharedMeter] = set()  # whose question is on its way
+        self._calls: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+        self._untold: dict[SharedMeter, None] = {}
+        self._ended = False
+
+    # --- asking
+
+    async def ask(self, need: NeedsRoom) -> bool:
+        return await self._soon(need.meter, need.counts)
+
+    async def look(self, meter: SharedMeter) -> bool:
+        return await self._soon(meter, Counts())
+
+    async def _soon(self, meter: SharedMeter, counts: Counts) -> bool:
+        if self.away:
+            return False
+        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(meter, []).append((counts, answered))
+        self._schedule()
+        await asyncio.wait((answered,), timeout=DEADLINE_S)
+        for _ in range(TURNS):  # it may have arrived while this process was busy itself
+            if answered.done():
+                return answered.result()
+            await asyncio.sleep(0)
+        answered.cancel()
+        self._trouble(f"no answer within {1000 * DEADLINE_S:g} ms")
+        return False
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        """Send what has come up, as far as it can travel now; the rest when a call is back."""
+        self._scheduled = False
+        ready = [meter for meter in self._waiting if meter not in self._asked]
+        if len(ready) > TOGETHER * CALLS:
+            ready = ready[: TOGETHER * CALLS]
+        for some in self._grouped(ready):
+            if len(self._calls) >= CALLS:
+                return
+            waiting = {meter: self._taken(meter) for meter in some}
+            self._asked.update(waiting)
+            task = asyncio.get_running_loop().create_task(self._exchange(waiting))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    def _taken(self, meter: SharedMeter) -> Waiting:
+        """Who is asked for now: all that want little, or else one that wants much and gets all or nothing."""
+        every = [one for one in self._waiting.pop(meter) if not one[1].done()]
+        little = [one for one in every if one[0].recipients <= 1 and one[0].messages <= 1]
+        now = little or every[:1]
+        later = [one for one in every if not any(one is other for other in now)]
+        if later:
+            self._waiting[meter] = later
+        return now
+
+    def _grouped(self, meters: Sequence[SharedMeter]) -> Iterable[list[SharedMeter]]:
+        """Those that may travel together."""
+        slots: dict[int, list[SharedMeter]] = {}
+        for meter in meters:
+            slots.setdefault(_bucket(meter.key) if self._cluster else 0, []).append(meter)
+        for those in slots.values():
+            left = iter(those)
+            while some := list(islice(left, TOGETHER)):
+                yield some
+
+    async def _exchange(self, waiting: dict[SharedMeter, Waiting]) -> None:
+        quantum = self._quantum()
+        wanted = {meter: [counts for counts, _ in those] or [Counts()] for meter, those in waiting.items()}
+        questions = [meter.question(quantum, counts) for meter, counts in wanted.items()]
+        answers: list[Answer] | None = None
+        try:
+            answers = await self._call(questions)
+            for meter, question, answer in zip(waiting, questions, answers or (), strict=False):
+                meter.learn(question, answer)
+        finally:
+            self._asked.difference_update(waiting)
+            for _counts, answered in chain.from_iterable(waiting.values()):
+                if not answered.done():
+                    answered.set_result(answers is not None)
+            if self._waiting:
+                self._schedule()
+
+    async def _call(self, questions: Sequence[Question]) -> list[Answer] | None:
+        """None: there was no answer that could be used."""
+        keys = [_key(question.key) for question in questions]
+        words = [self._me, str(KEPT_S), *map(_asked, questions)]
+        try:
+            async with asyncio.timeout(CALL_S):
+                said: Any = await (self._script(keys=keys, args=words) if keys else self._client.ping())
+            answers = [_answer(said[number]) for number in range(len(questions))]
+        except (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupError) as error:
+            self._trouble(str(error) or type(error).__name__)
+            return None
+        self._well()
+        return answers
+
+    # --- whether it answers
+
+    def _trouble(self, what: str) -> None:
+        if not self.away:
+            self.away = True
+            self._log.warning("counts-away", f"{self._name}: {what}; limits go by what is known here")
+
+    def _well(self) -> None:
+        if self.away:
+            self.away = False
+            self._log.event("counts-back", {"where": self._name})
+
+    # --- telling
+
+    async def run(self) -> None:
+        """Tell what ended quanta came to, and look whether a pool that is away is back."""
+        told_of = self._quantum()
+        while not self._ended:
+            await asyncio.sleep(PAUSE_S)
+            if self.away:
+                await asyncio.sleep(PROBE_S)
+                await self._call([])
+                if not self.away:
+                    self._collect()
+            elif told_of != self._quantum():
+                told_of = self._quantum()
+                self._collect()
+            if self._untold and not self.away:
+                await self._tell(list(islice(self._untold, TOLD_TOGETHER)))
+
+    def _collect(self) -> None:
+        for meter in self._table.changed():
+            assert isinstance(meter, SharedMeter)
+            self._untold[meter] = None
+
+    async def _tell(self, meters: Sequence[SharedMeter], *, running: bool = False) -> None:
+        quantum = self._quantum()
+        for some in self._grouped(meters):
+            for meter in some:
+                meter.roll(quantum)
+            questions = [meter.telling(running=running) for meter in some]
+            if await self._call(questions) is None:
+                return
+            for meter, question in zip(some, questions, strict=True):
+                meter.was_told(question)
+                self._untold.pop(meter, None)
+
+    async def forget(self, key: str) -> bool:
+        try:
+            async with asyncio.timeout(CALL_S):
+                await self._client.delete(_key(key))
+        except (RedisError, OSError, TimeoutError) as error:
+            self._trouble(str(error) or type(error).__name__)
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Tell what was counted, and give back what was drawn and not used."""
+        self._ended = True
+        self._collect()
+        if not self.away:
+            await self._tell(list(self._untold), running=True)
+        with suppress(RedisError, OSError):
+            await self._client.aclose()
+
+
+def _bucket(key: str) -> int:
+    return crc32(key.encode("utf-8", "surrogateescape")) % BUCKETS
+
+
+def _key(key: str) -> bytes:
+    """The name in Redis: what stands in braces says in which slot of a cluster it lies."""
+    return f"sendwarden:limits:{{{_bucket(key)}}}:{key}".encode("utf-8", "surrogateescape")
+
+
+def _asked(question: Question) -> str:
+    limits = []
+    for limit in question.limits:
+        window = WINDOWS[limit.window]
+        limits.append((limit.counter, window.length, window.step, limit.most))
+    rows = [(quantum, *counts) for quantum, counts in question.rows]
+    return json.dumps(
+        {"q": question.quantum, "rows": rows, "want": question.want, "whole": question.whole,
+         "limits": limits, "look": question.look}
+    )  # fmt: skip
+
+
+def _answer(said: bytes) -> Answer:
+    """Raises `ValueError`, `TypeError` or `LookupError` for what is none."""
+    found = json.loads(said)
+    granted = Counts(*map(int, found.get("granted") or ()))
+    return Answer(granted, int(found["first"]), _rows(found.get("old")), _rows(found.get("others")))
+
+
+def _rows(found: Iterable[Sequence[int]] | None) -> tuple[Row, ...]:
+    return tuple((int(quantum), Counts(*map(int, counts))) for quantum, *counts in found or ())

@@ -1,0 +1,54 @@
+"""A real Redis from Debian's package, on a free port, that can be killed, stopped and started again."""
+
+import signal
+import socket
+from contextlib import closing
+
+from tests.servers.space import Space, free_port, stop, wait_for
+
+
+class RedisServer:
+    """Keeps everything in memory: after a restart it is empty."""
+
+    def __init__(self, *more: str) -> None:
+        self.port = free_port()
+        self._space = Space("redis", {})
+        self._more = more
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.process = self._space.start(
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+            "--dir", str(self._space.folder), *self._more,
+        )  # fmt: skip
+        wait_for("Redis answers", self.answers)
+
+    def answers(self) -> bool:
+        return self.ask("PING") == "+PONG"
+
+    def ask(self, *words: str) -> str:
+        """One command; the first line of its reply, or "" where there is none."""
+        try:
+            with closing(socket.create_connection(("127.0.0.1", self.port), timeout=1)) as peer:
+                peer.sendall(f"{' '.join(words)}\r\n".encode())
+                return peer.recv(4096).decode().partition("\r\n")[0]
+        except OSError:
+            return ""
+
+    def kill(self) -> None:
+        stop(self.process, signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Hang: connections stay, nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        stop(self.process, signal.SIGKILL)
+        self._space.remove()
