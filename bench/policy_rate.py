@@ -241,4 +241,5 @@ def main() -> None:
             run_with(accounts, options.peers if few else (), limit, program, options)
 
 
-main()
+if __name__ == "__main__":
+    main()
