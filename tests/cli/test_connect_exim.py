@@ -1,4 +1,4 @@
-"""cli.connect_exim: the statements for each socket. A real Exim runs them in tests/e2e/test_exim.py."""
+"""cli.connect_exim: the statements for each socket. A real Exim runs them in tests/e2e/test_exim*.py."""
 
 import re
 from pathlib import Path

@@ -10,7 +10,7 @@ variable with the message, and the questions about one message are met by it. Wh
 goes through ``${sg}``: a line end in it would be an attribute more.
 
 Source: Exim's specification, chapters 11 (readsocket) and 44 (access control lists), and
-tests/e2e/test_exim.py with 4.96. Limits: FILTER and PREPEND have no counterpart there and let the message
+tests/e2e/test_exim*.py with 4.96. Limits: FILTER and PREPEND have no counterpart there and let the message
 pass, as does an answer that is none of ours. HOLD and DISCARD for one recipient are done to the whole message
 at its end, as Postfix does.
 """
