@@ -21,7 +21,8 @@ from sendwarden.service.limiter import Limiter
 from sendwarden.stores.memory import LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 
-ANSWER_WITHIN_S = 10.0
+# Longer than the daemon takes for an answer at the most, or gives none.
+BEYOND_S = 9.0
 # Verbs that change something.
 DOING = frozenset({"set", "reset", "state"})
 
@@ -52,7 +53,7 @@ def whoever() -> str:
 def _asked_daemon(path: Path, question: Mapping[str, object]) -> dict[str, Any] | None:
     """None: no daemon is there."""
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(ANSWER_WITHIN_S)
+        peer.settimeout(Desk.within_s(question) + BEYOND_S)
         try:
             peer.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):

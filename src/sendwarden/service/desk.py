@@ -4,8 +4,10 @@ Questions and answers are plain dictionaries, since they travel as JSON between 
 wrong question raises `Refusal`, whose text says what to write instead.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Literal
+from heapq import nsmallest
+from typing import Any, Literal, NamedTuple
 
 from sendwarden.core.account import State
 from sendwarden.core.errors import SendwardenError
@@ -17,6 +19,7 @@ from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
 from sendwarden.service.book import Book, Entry
+from sendwarden.service.gate import DEADLINE_S
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, EventLog
 
@@ -27,8 +30,29 @@ Answer = dict[str, Any]
 MOST_LISTED = 1000
 UNLIMITED = "unlimited"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
+# Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
+# told anew what holds for it.
+SLICE = 200
+# Verbs whose answer takes longer than that to a mail server may, in seconds.
+WITHIN_S: Mapping[str, float] = {"top": 60.0}
 # An act by hand ends.
 LONGEST_S = 10 * 366 * 86_400.0
+
+
+class _Sender(NamedTuple):
+    """What an account sent over a channel in the longest window; ``share`` of the fullest limit, from 0."""
+
+    account: str
+    channel: str
+    messages: int
+    recipients: int
+    share: float
+
+
+_BY: Mapping[str, Callable[[_Sender], tuple[float, str, str]]] = {
+    "share": lambda one: (-one.share, one.channel, one.account),
+    "recipients": lambda one: (-one.recipients, one.channel, one.account),
+}
 
 
 class Refusal(SendwardenError):
@@ -50,6 +74,11 @@ class Desk:
             "state": self._state,
             "top": self._top,
         }
+
+    @staticmethod
+    def within_s(question: Question) -> float:
+        """How long the answer may take, in seconds."""
+        return WITHIN_S.get(str(question.get("verb")), DEADLINE_S)
 
     async def ask(self, question: Question) -> Answer:
         """Raises `Refusal`, or `StoreDown` where it could not be kept and so does not count."""
@@ -112,31 +141,29 @@ class Desk:
         return answer
 
     async def _top(self, question: Question) -> Answer:
-        quantum = self._limiter.quantum
         by = question.get("by", "share")
         number = min(int(question.get("number", 20)), MOST_LISTED)
-        found = []
-        for channel, account, meter in list(self._limiter.table):
-            messages, recipients, *_ = meter.sums(quantum)[-1]
-            if recipients:
-                share = meter.share(quantum)
-                found.append(
-                    (share if by == "share" else recipients, channel, account, messages, recipients, share)
-                )
-        found.sort(key=lambda one: (-one[0], *one[1:3]))
+        most: list[_Sender] = []
+        counted = 0
+        for some in self._limiter.table.slices(SLICE):
+            found = [sender for one in some if (sender := self._sender(*one))]
+            counted += len(found)
+            most = nsmallest(number, (*most, *found), key=_BY["share" if by == "share" else "recipients"])
+            await asyncio.sleep(0)  # mail goes before us
         now = self._clock.now()
         listed = [
-            {
-                "account": account,
-                "channel": channel,
-                "messages": messages,
-                "recipients": recipients,
-                "share": round(share, 3),
-                "state": self._book.state(account, now).value,
-            }
-            for _, channel, account, messages, recipients, share in found[:number]
+            {**one._asdict(), "share": round(one.share, 3), "state": self._book.state(one.account, now).value}
+            for one in most
         ]
-        return {"accounts": listed, "counted": len(found)}
+        return {"accounts": listed, "counted": counted}
+
+    def _sender(self, channel: str, account: str, meter: AccountMeter) -> "_Sender | None":
+        """None: it sent nothing in the longest window."""
+        quantum = self._limiter.quantum
+        messages, recipients, *_ = meter.sums(quantum)[-1]
+        if not recipients:
+            return None
+        return _Sender(account, channel, messages, recipients, meter.share(quantum))
 
     # --- doing
 
