@@ -64,6 +64,25 @@ def test_what_is_set_counts_until_it_is_taken_out(site: Commands) -> None:
     assert site.on_folder("limits", "set", "eve", "--remove").err == "nothing was set for eve\n"
 
 
+def test_a_row_takes_the_place_of_all_limits(site: Commands) -> None:
+    said = site.on_folder("limits", "set", "eve", "bulk", *REASON)
+
+    rates = "row bulk (recipients 3600/1h, recipients 20000/1d, 500 of one message)"
+    assert (said.code, said.err, said.out.split(" until")[0]) == (GOOD, "", f"eve: {rates}")
+    assert limits_of(site, "eve", EXTERNAL) == {"recipients 1h": (40, 3600), "recipients 24h": (40, 20000)}
+    assert "500 of one message" in site.on_folder("limits", "show", "eve").out
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_options_may_stand_anywhere(at: int, site: Commands) -> None:
+    words = ["eve", "500/1h", "messages=9/24h"]
+    words[at:at] = REASON
+
+    said = site.on_folder("limits", "set", *words)
+
+    assert (said.code, said.out.split(" until")[0]) == (GOOD, "eve: recipients 500/1h, messages 9/1d")
+
+
 def test_on_one_channel_only(site: Commands) -> None:
     assert site.on_folder("limits", "set", "eve", "unlimited", "--channel", "webmail", *REASON).code == GOOD
     assert limits_of(site, "eve", "webmail") == {}
@@ -108,7 +127,8 @@ def test_top_lists_who_is_nearest_to_a_limit(site: Commands) -> None:
 
 WRONG = {
     ("limits", "set", "eve", "recipients=500/1h"): "acts by hand have a reason: --reason 'why'\n",
-    ("limits", "set", "eve", *REASON): "say how much: recipients=500/1h, messages=100/24h, or unlimited\n",
+    ("limits", "set", "eve", *REASON): "say how much: recipients=500/1h, messages=100/24h, a row's name, "
+    "or unlimited\n",
     (
         "limits",
         "set",
@@ -165,6 +185,17 @@ WRONG = {
         "--until",
         "9999999999d",
     ): "acts by hand end, after ten years at the latest: --until 7d\n",
+    ("limits", "set", "eve", "blk", *REASON): "'blk' is neither a rate nor a row of limits; "
+    'did you mean "bulk"?\n',
+    ("limits", "set", "eve", "bulk", "5/1h", *REASON): "bulk stands alone, without rates beside it\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        "unlimited",
+        *REASON,
+    ): "unlimited stands alone, without rates beside it\n",
     ("limits", "reset", "eve"): "acts by hand have a reason: --reason 'why'\n",
     ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: sendwarden limits set ACCOUNT 5/1h\n",
     ("limits", "show", " "): "an account has a name, such as bob@example.org\n",

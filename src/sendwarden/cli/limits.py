@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "rates",
         nargs="*",
-        help='with set: recipients=500/1h, messages=100/24h, or "unlimited"; windows 10m, 1h, 24h',
+        help="with set: recipients=500/1h, messages=100/24h (windows 10m, 1h, 24h), the name of a row of "
+        'limits, or "unlimited"',
     )
     parser.add_argument("--channel", default="", help="only on this channel")
     add_act(parser)
@@ -93,6 +94,9 @@ def _lines(arguments: argparse.Namespace, answer: Answer) -> list[str]:
             rates = ", ".join(
                 f"{counted} {amount}/{duration(window)}" for counted, amount, window in kept["rates"]
             )
+            if kept["row"]:
+                most = f", {kept['per_message']} of one message" if kept["per_message"] else ""
+                rates = f"row {kept['row']} ({rates}{most})"
             where = f" on {kept['channel']}" if kept["channel"] else ""
             return [
                 f"{account}: {rates or 'unlimited'}{where} until {_day(kept['until'])} ({kept['reason']})"

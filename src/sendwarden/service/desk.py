@@ -5,7 +5,7 @@ wrong question raises `Refusal`, whose text says what to write instead.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import Any, Literal, NamedTuple
 
@@ -183,22 +183,29 @@ class Desk:
             self._log.event("limits-removed", {"account": account, **_acted(question)})
             return {"account": account, "removed": True}
         rates = [str(rate) for rate in question.get("rates", ())]
-        entry = self._entry(
-            "limits",
-            question,
-            account,
-            channel=self._channel_name(question),
-            rates=() if rates == [UNLIMITED] else tuple(map(_rate, rates)),
-            unlimited=rates == [UNLIMITED],
-        )
+        channel = self._channel_name(question)
+        entry = self._entry("limits", question, account, channel=channel, **self._how_much(rates))
         if not rates:
-            raise Refusal("say how much: recipients=500/1h, messages=100/24h, or unlimited")
+            raise Refusal("say how much: recipients=500/1h, messages=100/24h, a row's name, or unlimited")
         try:
             await self._book.put(entry)
         except ValueError:
             raise Refusal("two rates count the same in the same window: leave one of them out") from None
         self._log.event("limits-set", entry.record())
         return {"account": account, "set": entry.record()}
+
+    def _how_much(self, rates: list[str]) -> dict[str, Any]:
+        """The fields of an `Entry` that say it."""
+        rows = self._limiter.site.rows
+        if rates == [UNLIMITED]:
+            return {"unlimited": True}
+        if len(rates) == 1 and rates[0] in rows:
+            row = rows[rates[0]]
+            found = tuple((one.counted, one.most, WINDOWS[one.window].seconds) for one in row.limits)
+            return {"rates": found, "row": rates[0], "per_message": row.per_message}
+        if alone := next((rate for rate in rates if rate == UNLIMITED or rate in rows), ""):
+            raise Refusal(f"{alone} stands alone, without rates beside it")
+        return {"rates": tuple(_rate(rate, rows) for rate in rates)}
 
     async def _reset(self, question: Question) -> Answer:
         account = self._account(question)
@@ -271,10 +278,12 @@ def _text(question: Question, name: str) -> str:
     return written
 
 
-def _rate(text: str) -> tuple[str, int, int]:
+def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
     counted, equals, rate_text = text.partition("=")
     if not equals:
         counted, rate_text = "recipients", text
+        if "/" not in text and (meant := did_you_mean(text, (*rows, UNLIMITED))):
+            raise Refusal(f"{text!r} is neither a rate nor a row of limits; {meant}")
     if counted not in COUNTERS:
         close = did_you_mean(counted, COUNTERS)
         raise Refusal(f"{counted!r} is not counted; {close or 'counted are ' + ', '.join(COUNTERS)}")
