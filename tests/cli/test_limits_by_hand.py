@@ -1,10 +1,14 @@
 """limits and account, where no daemon runs: the state itself is read and written."""
 
+import os
 import time
+from threading import Timer
 
 import pytest
 
+from sendwarden.cli import desk
 from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.daemon.process import lock
 from sendwarden.stores.memory import LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 from tests.cli.command import Commands
@@ -220,3 +224,27 @@ def test_without_a_state_there_is_nothing_and_no_error(commands: Commands) -> No
     write(commands.folder, {"sendwarden.toml": SETTINGS})
     assert commands.on_folder("account", "top").out == "nobody has sent anything that is counted\n"
     assert commands.on_folder("limits", "show", "eve").code == GOOD
+
+
+def test_a_state_that_another_command_has_is_waited_for(site: Commands) -> None:
+    held = lock(site.folder / "var")
+    Timer(0.2, held.close).start()
+
+    said = site.on_folder("limits", "set", "eve", "500/1h", *REASON)
+
+    assert (said.code, said.err) == (GOOD, "") and held.closed
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 500)
+
+
+def test_a_state_that_stays_in_use_is_told_with_who_has_it(
+    site: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "STATE_WITHIN_S", 0.1)
+    with lock(site.folder / "var"):
+        said = site.on_folder("limits", "set", "eve", "500/1h", *REASON)
+
+    assert said.code == CANNOT
+    assert said.err.endswith(
+        f"var is in use by process {os.getpid()}: stop that one first, or try again "
+        "(it was waited for 0.1 s)\n"
+    )
