@@ -240,7 +240,8 @@ def test_a_configuration_with_errors_is_used_as_far_as_it_goes_and_this_is_said(
 
     said = explain(site, *EVE, "--to", "v@x.example")
 
-    assert said.code == GOOD and said.err.endswith("would not use it: sendwarden check\n")
+    check = f"sendwarden check --config {site.folder}"
+    assert said.code == GOOD and said.err.endswith(f"would not use it: {check}\n")
 
 
 CANNOT_BE: dict[str, tuple[list[str], str]] = {

@@ -153,7 +153,7 @@ WRONG = {
         "eve",
         "0/1h",
         *REASON,
-    ): "a limit of nothing is a state: sendwarden account state ACCOUNT contained\n",
+    ): "a limit of nothing is a state: give the account the state contained\n",
     (
         "limits",
         "set",
@@ -201,23 +201,25 @@ WRONG = {
         *REASON,
     ): "unlimited stands alone, without rates beside it\n",
     ("limits", "reset", "eve"): "acts by hand have a reason: --reason 'why'\n",
-    ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: sendwarden limits set ACCOUNT 5/1h\n",
+    ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: "
+    "sendwarden limits set eve 5/1h --reason 'why' --config {folder}\n",
     ("limits", "show", " "): "an account has a name, such as bob@example.org\n",
     (
         "account",
         "state",
         "eve",
-    ): "a state is missing: sendwarden account state bob contained --reason 'phished' --until 14d\n",
+    ): "a state is missing: sendwarden account state eve contained --reason 'phished' --until 14d "
+    "--config {folder}\n",
     ("account", "state", "eve", "contained"): "acts by hand have a reason: --reason 'why'\n",
     ("account", "state", "eve", "containd", *REASON): 'did you mean "contained"?\n',
-    ("account", "show"): "an account has a name: sendwarden account show bob\n",
+    ("account", "show"): "an account has a name: sendwarden account show bob --config {folder}\n",
 }
 
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_wrong_words_are_told_with_what_to_write(words: tuple[str, ...], site: Commands) -> None:
     said = site.on_folder(*words)
-    assert (said.code, said.out, said.err) == (CANNOT, "", WRONG[words])
+    assert (said.code, said.out, said.err) == (CANNOT, "", WRONG[words].format(folder=site.folder))
 
 
 def test_without_a_state_there_is_nothing_and_no_error(commands: Commands) -> None:

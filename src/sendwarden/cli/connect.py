@@ -23,6 +23,7 @@ from sendwarden.cli import connect_dovecot
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -129,7 +130,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.error(str(error))
         return CANNOT
     if not loaded.usable:
-        output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"The configuration has errors, so that nobody could ask by it: {check}")
         return NO
     with_server = _with_dovecot if arguments.server == "dovecot" else _postfix
     return with_server(loaded, arguments, output)

@@ -17,6 +17,7 @@ from sendwarden.cli.desk import copied_limiter
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.mapping import entry_lines, meter_lines
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.probe import NoReference, WallClock, Warnings, WatchedMeters
 from sendwarden.cli.words import not_known
 from sendwarden.config.load import Loaded
@@ -84,7 +85,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return CANNOT
     _show(found, output)
     if not loaded.usable:
-        output.error("The configuration has errors, so that the daemon would not use it: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"The configuration has errors, so that the daemon would not use it: {check}")
     plain = found.at_mail is None and not found.walked.refused
     return GOOD if plain and found.decision.verdict is Verdict.ACCEPT else NO
 

@@ -1,6 +1,7 @@
 """``sendwarden limits show|set|reset|why ACCOUNT``: what an account may send, and other limits for it."""
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sendwarden.cli.configuration import NoSettings, add_config, load_configurat
 from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -51,9 +53,9 @@ def act_of(arguments: argparse.Namespace) -> dict[str, object]:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.rates and arguments.verb != "set":
-        output.error(
-            f"{arguments.rates[0]!r} goes with set: sendwarden limits set ACCOUNT {arguments.rates[0]}"
-        )
+        words = shlex.join(("limits", "set", arguments.account, *arguments.rates))
+        meant = command_for(arguments.config)(f"{words} --reason 'why'")
+        output.error(f"{arguments.rates[0]!r} goes with set: {meant}")
         return CANNOT
     try:
         loaded = load_configuration(arguments)

@@ -293,7 +293,7 @@ def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
     except ValueError as error:
         raise Refusal(f"{error}: write {counted}=500/1h; the windows are {_WINDOWS}") from None
     if not rate.amount:
-        raise Refusal("a limit of nothing is a state: sendwarden account state ACCOUNT contained")
+        raise Refusal("a limit of nothing is a state: give the account the state contained")
     return counted, rate.amount, rate.window_s
 
 
