@@ -155,7 +155,7 @@ def _with_dovecot(loaded: Loaded, arguments: argparse.Namespace, output: Output)
     if arguments.yes or arguments.folder:
         output.error("Dovecot's files are not changed by this command: leave out --yes and --folder")
         return CANNOT
-    return connect_dovecot.show(loaded, output, all_versions=arguments.only_print)
+    return connect_dovecot.show(loaded, output, only_print=arguments.only_print)
 
 
 def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
