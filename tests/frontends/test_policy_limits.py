@@ -261,3 +261,34 @@ def test_each_refusal_is_an_event_and_one_record(asked: Asked) -> None:
         assert told == [(50, 600), (80, 600), (100, 600), (50, 3600)]
 
     asyncio.run(work())
+
+
+# What joins the questions about two messages of three recipients -> messages and recipients counted.
+JOINED = {
+    "instance": ((2, 6), {"instance": "{}.a"}),
+    "queue id": ((2, 6), {"instance": "", "queue_id": "Q{}"}),
+    "nothing": ((6, 6), {"instance": ""}),
+}
+
+
+@pytest.mark.parametrize("by", JOINED)
+@pytest.mark.parametrize("end", [False, True])
+def test_questions_about_one_message_are_joined_by_what_they_have_in_common(
+    asked: Asked, by: str, end: bool
+) -> None:
+    """A client that says nothing of the kind is charged a message for each recipient, and the end besides."""
+    (messages, recipients), names = JOINED[by]
+
+    async def work() -> None:
+        for n in range(2):
+            said = {name: value.format(n) for name, value in names.items()}
+            for _ in range(3):
+                await asked.ask(request(said["instance"], queue_id=said.get("queue_id", "")))
+            if end:
+                await asked.ask(
+                    request(said["instance"], "END-OF-MESSAGE", count=3, queue_id=said.get("queue_id", ""))
+                )
+        more = (2, 6) if by == "nothing" and end else (0, 0)
+        assert [sums[0] for _, _, sums in asked.sums()] == [[messages + more[0], recipients + more[1]]]
+
+    asyncio.run(work())
