@@ -234,7 +234,7 @@ def test_any_text_is_read_or_has_a_problem_and_never_raises(text: str) -> None:
     ("text", "why"),
     [
         pytest.param("version=" + "9" * 5000, "too many digits", id="digits"),
-        pytest.param("version=0x" + "f" * 50_000, "too many digits", id="hexadecimal"),
+        pytest.param("version=0x" + "f" * 15_000, "too many digits", id="hexadecimal"),
         pytest.param("a=[{b={c=" + "9" * 5000 + "}}]", "too many digits", id="digits within"),
         pytest.param(".".join(["a"] * 20_000) + "=1", "too deep", id="a name"),
         pytest.param("[" + ".".join(["a"] * 60) + "]", "too deep", id="a header"),
