@@ -6,7 +6,7 @@ import pytest
 
 from sendwarden.cli import connect_dovecot
 from sendwarden.cli.connect_dovecot import lines, lines_for
-from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.surroundings import Found
 from tests.cli.command import Commands
 from tests.config.folder import write
@@ -114,6 +114,21 @@ def test_where_nobody_listens_there_is_nothing_to_ask(commands: Commands) -> Non
     said = commands.on_folder("connect", "dovecot")
 
     assert (said.code, said.out) == (CANNOT, "") and 'login = "127.0.0.1:8601" under [listen]' in said.err
+
+
+def test_where_nobody_listens_the_lines_come_with_what_to_set(commands: Commands) -> None:
+    write(commands.folder, {"sendwarden.toml": ""})
+
+    said = commands.on_folder("connect", "dovecot", "--print")
+
+    first, second, *rest = said.out.splitlines()
+    assert said.code == NO
+    assert first == (
+        'Nothing to ask yet: set login = "127.0.0.1:8601" under [listen] in '
+        f"{commands.folder}/sendwarden.toml, which is off by default;"
+    )
+    assert second == "then reload Sendwarden, and give Dovecot these lines."
+    assert rest.count("  auth_policy_server_url = http://127.0.0.1:8601/") == len(connect_dovecot.LINES)
 
 
 @pytest.mark.parametrize("words", [("--yes",), ("--folder", "/etc/dovecot")])

@@ -190,7 +190,9 @@ def test_a_configuration_with_errors_is_not_connected(commands: Commands) -> Non
 
     said = commands.on_folder("connect", "postfix", "--yes")
 
-    assert (said.code, said.out) == (NO, "") and "sendwarden check" in said.err
+    assert (said.code, said.out) == (NO, "") and said.err.endswith(
+        f": sendwarden check --config {commands.folder}\n"
+    )
 
 
 def test_where_nothing_listens_there_is_nothing_to_connect(commands: Commands) -> None:

@@ -9,8 +9,10 @@ import pytest
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.explain import to_message
 from sendwarden.core.decision import Request, Stage
+from sendwarden.stores.memory import LIMITS, Changes
+from sendwarden.stores.sql import Batch, SqlState
 from tests.cli.command import Commands, Said
-from tests.cli.state import STATE, damage_state, make_state
+from tests.cli.state import STATE, counted_meter, damage_state, make_state
 from tests.config.folder import example, write
 
 SETTINGS = """
@@ -109,7 +111,8 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
 
     (record,) = explain(site, *EVE, "--to", "v@victim.example", "--json").records
 
-    reasons = record.pop("reasons")
+    reasons, limits = record.pop("reasons"), record.pop("limits")
+    assert isinstance(limits, list) and {limit["after"] for limit in limits} == {0}  # it was refused
     assert isinstance(reasons, list) and [reason["id"] for reason in reasons] == [
         "meter-over",
         "filter-refused",
@@ -126,6 +129,8 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "discarded": [],
         "copies_to": [],
         "headers": [],
+        "delay_s": 0,
+        "transport": "",
     }
 
 
@@ -240,7 +245,8 @@ def test_a_configuration_with_errors_is_used_as_far_as_it_goes_and_this_is_said(
 
     said = explain(site, *EVE, "--to", "v@x.example")
 
-    assert said.code == GOOD and said.err.endswith("would not use it: sendwarden check\n")
+    check = f"sendwarden check --config {site.folder}"
+    assert said.code == GOOD and said.err.endswith(f"would not use it: {check}\n")
 
 
 CANNOT_BE: dict[str, tuple[list[str], str]] = {
@@ -348,3 +354,86 @@ def test_a_message_file_becomes_header_pairs_and_a_body(case: str) -> None:
 
     assert (list(message.headers), message.body) == (headers, body)
     assert message.size_bytes == sum(len(name) + len(value) + 4 for name, value in headers) + len(body)
+
+
+# --- limits
+
+LIMITED = """
+state = "var"
+mode = "enforce"
+[site]
+domains = ["example.org"]
+[[channel]]
+name = "submission"
+login = true
+limits = "few"
+over_limit = "{over}"
+[[limits]]
+name = "few"
+recipients = ["4/10m", "9/24h"]
+external = "8/1h"
+per_message = 5
+"""
+# What is done over the limit -> the exit code, and what is shown of the decision.
+OVER = {
+    "defer": (NO, ["defer"], []),
+    "slow": (GOOD, ["accept"], ["slow      each answer to it comes 0.8 s later"]),
+    "filter slow:": (
+        GOOD,
+        ["accept"],
+        ["filter    it goes by slow: (policy service only; a milter cannot say so)"],
+    ),
+}
+
+# The same for programs: seconds, and a transport.
+DONE = {"slow": (0.8, ""), "filter slow:": (0, "slow:")}
+
+
+def sent(site: Commands, recipients: int, over: str) -> Commands:
+    """Eve sent to so many."""
+    write(site.folder, {"sendwarden.toml": LIMITED.format(over=over)})
+    (site.folder / "var").mkdir()
+    state = SqlState(site.folder / "var" / "state.db")
+    change = counted_meter("submission", "eve", recipients, time.time())  # noqa: TID251 - as the command
+    state.write(Batch(Changes(meters=[(LIMITS, change)])))
+    state.close()
+    return site
+
+
+def test_each_limit_is_shown_before_and_after(site: Commands) -> None:
+    said = explain(sent(site, 2, "defer"), *EVE, "--to", "v@x.example", "--to", "bob@example.org")
+
+    assert said.code == GOOD and lines(said, "decision") == ["accept"]
+    assert lines(said, "limit ") == [
+        "recipients: 2 -> 4 of 4 in 10m   (row few)",
+        "recipients: 2 -> 4 of 9 in 24h   (row few)",
+        "external: 0 -> 1 of 8 in 1h   (row few)",
+        "recipients of one message: at most 5",
+    ]
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_over_a_limit_it_is_shown_what_would_be_done(over: str, site: Commands) -> None:
+    code, decision, more = OVER[over]
+    sent(site, 4, over)
+
+    said = explain(site, *EVE, "--to", "v@x.example")
+    (record,) = explain(site, *EVE, "--to", "v@x.example", "--json").records
+
+    assert (said.code, lines(said, "decision")) == (code, decision)
+    assert [line for line in said.out.splitlines() if line.startswith(("slow ", "filter "))] == more
+    assert lines(said, "limit ")[0] == "recipients: 4 -> 4 of 4 in 10m   (row few)"
+    assert "used 4 of 4 recipients in 10m" in said.out
+    assert (record["delay_s"], record["transport"]) == DONE.get(over, (0, ""))
+    assert record["limits"][0] == {  # type: ignore[index]
+        "counted": "recipients", "window": "10m", "most": 4, "before": 4, "after": 4, "row": "few",
+    }  # fmt: skip
+
+
+def test_mail_that_nobody_is_charged_for_says_so(site: Commands) -> None:
+    sent(site, 4, "defer")
+    said = explain(site, "--to", "v@x.example", "--client", "127.0.0.1")
+
+    assert lines(said, "limit ") == [
+        "nobody is charged for it: no limits on this channel, or mail of others that is passed on"
+    ]

@@ -1,10 +1,14 @@
 """limits and account, where no daemon runs: the state itself is read and written."""
 
+import os
 import time
+from threading import Timer
 
 import pytest
 
+from sendwarden.cli import desk
 from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.daemon.process import lock
 from sendwarden.stores.memory import LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 from tests.cli.command import Commands
@@ -64,6 +68,25 @@ def test_what_is_set_counts_until_it_is_taken_out(site: Commands) -> None:
     assert site.on_folder("limits", "set", "eve", "--remove").err == "nothing was set for eve\n"
 
 
+def test_a_row_takes_the_place_of_all_limits(site: Commands) -> None:
+    said = site.on_folder("limits", "set", "eve", "bulk", *REASON)
+
+    rates = "row bulk (recipients 3600/1h, recipients 20000/1d, 500 of one message)"
+    assert (said.code, said.err, said.out.split(" until")[0]) == (GOOD, "", f"eve: {rates}")
+    assert limits_of(site, "eve", EXTERNAL) == {"recipients 1h": (40, 3600), "recipients 24h": (40, 20000)}
+    assert "500 of one message" in site.on_folder("limits", "show", "eve").out
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_options_may_stand_anywhere(at: int, site: Commands) -> None:
+    words = ["eve", "500/1h", "messages=9/24h"]
+    words[at:at] = REASON
+
+    said = site.on_folder("limits", "set", *words)
+
+    assert (said.code, said.out.split(" until")[0]) == (GOOD, "eve: recipients 500/1h, messages 9/1d")
+
+
 def test_on_one_channel_only(site: Commands) -> None:
     assert site.on_folder("limits", "set", "eve", "unlimited", "--channel", "webmail", *REASON).code == GOOD
     assert limits_of(site, "eve", "webmail") == {}
@@ -108,7 +131,8 @@ def test_top_lists_who_is_nearest_to_a_limit(site: Commands) -> None:
 
 WRONG = {
     ("limits", "set", "eve", "recipients=500/1h"): "acts by hand have a reason: --reason 'why'\n",
-    ("limits", "set", "eve", *REASON): "say how much: recipients=500/1h, messages=100/24h, or unlimited\n",
+    ("limits", "set", "eve", *REASON): "say how much: recipients=500/1h, messages=100/24h, a row's name, "
+    "or unlimited\n",
     (
         "limits",
         "set",
@@ -129,7 +153,7 @@ WRONG = {
         "eve",
         "0/1h",
         *REASON,
-    ): "a limit of nothing is a state: sendwarden account state ACCOUNT contained\n",
+    ): "a limit of nothing is a state: give the account the state contained\n",
     (
         "limits",
         "set",
@@ -165,27 +189,64 @@ WRONG = {
         "--until",
         "9999999999d",
     ): "acts by hand end, after ten years at the latest: --until 7d\n",
+    ("limits", "set", "eve", "blk", *REASON): "'blk' is neither a rate nor a row of limits; "
+    'did you mean "bulk"?\n',
+    ("limits", "set", "eve", "bulk", "5/1h", *REASON): "bulk stands alone, without rates beside it\n",
+    (
+        "limits",
+        "set",
+        "eve",
+        "5/1h",
+        "unlimited",
+        *REASON,
+    ): "unlimited stands alone, without rates beside it\n",
     ("limits", "reset", "eve"): "acts by hand have a reason: --reason 'why'\n",
-    ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: sendwarden limits set ACCOUNT 5/1h\n",
+    ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: "
+    "sendwarden limits set eve 5/1h --reason 'why' --config {folder}\n",
     ("limits", "show", " "): "an account has a name, such as bob@example.org\n",
     (
         "account",
         "state",
         "eve",
-    ): "a state is missing: sendwarden account state bob contained --reason 'phished' --until 14d\n",
+    ): "a state is missing: sendwarden account state eve contained --reason 'phished' --until 14d "
+    "--config {folder}\n",
     ("account", "state", "eve", "contained"): "acts by hand have a reason: --reason 'why'\n",
     ("account", "state", "eve", "containd", *REASON): 'did you mean "contained"?\n',
-    ("account", "show"): "an account has a name: sendwarden account show bob\n",
+    ("account", "show"): "an account has a name: sendwarden account show bob --config {folder}\n",
 }
 
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_wrong_words_are_told_with_what_to_write(words: tuple[str, ...], site: Commands) -> None:
     said = site.on_folder(*words)
-    assert (said.code, said.out, said.err) == (CANNOT, "", WRONG[words])
+    assert (said.code, said.out, said.err) == (CANNOT, "", WRONG[words].format(folder=site.folder))
 
 
 def test_without_a_state_there_is_nothing_and_no_error(commands: Commands) -> None:
     write(commands.folder, {"sendwarden.toml": SETTINGS})
     assert commands.on_folder("account", "top").out == "nobody has sent anything that is counted\n"
     assert commands.on_folder("limits", "show", "eve").code == GOOD
+
+
+def test_a_state_that_another_command_has_is_waited_for(site: Commands) -> None:
+    held = lock(site.folder / "var")
+    Timer(0.2, held.close).start()
+
+    said = site.on_folder("limits", "set", "eve", "500/1h", *REASON)
+
+    assert (said.code, said.err) == (GOOD, "") and held.closed
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 500)
+
+
+def test_a_state_that_stays_in_use_is_told_with_who_has_it(
+    site: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "STATE_WITHIN_S", 0.1)
+    with lock(site.folder / "var"):
+        said = site.on_folder("limits", "set", "eve", "500/1h", *REASON)
+
+    assert said.code == CANNOT
+    assert said.err.endswith(
+        f"var is in use by process {os.getpid()}: stop that one first, or try again "
+        "(it was waited for 0.1 s)\n"
+    )

@@ -7,7 +7,8 @@ import pytest
 
 from sendwarden import __version__
 from sendwarden.cli.exits import CANNOT, NO
-from sendwarden.cli.serve import Command, first_screen
+from sendwarden.cli.pasted import Command
+from sendwarden.cli.serve import first_screen
 from sendwarden.cli.surroundings import Found, look_around
 from tests.cli.command import Commands
 from tests.cli.state import damage_state

@@ -49,7 +49,15 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
-        '["50/1h", "50/24h"]',
+        '"50/24h"',
+    ),
+    "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
+    "SW115": (
+        settings(
+            '[[override]]\naccounts = ["a"]\nlimits = "bulk"\nreason = "x"\n'
+            '[[override]]\naccounts = ["b", "A+x"]\nlimits = "webmail"\nreason = "x"'
+        ),
+        '"A+x"',
     ),
     "SW121": (settings('[mapping]\nfile = "nowhere"'), '"nowhere"'),
     "SW122": (settings('[listen]\nmilter = "0.0.0.0:10032"'), '"0.0.0.0:10032"'),
@@ -128,11 +136,12 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW604": (senders("info@example.org bob\nINFO@example.org eve\n"), "INFO@example.org"),
     "SW605": (senders("/^(.*)@example.org$/ ${1}\n"), "/^(.*)@example.org$/"),
 }
-# These need a state file; the tests further down have them.
-LIVE = ("SW402", "SW501")
+# These need a state file or the time; tests of their own have them.
+LIVE = ("SW116", "SW402", "SW501")
 WARNINGS = frozenset(
     {
         "SW109",
+        "SW115",
         "SW140",
         "SW130",
         "SW131",

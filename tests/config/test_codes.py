@@ -86,7 +86,66 @@ def state_with(folder: Path, keys: int) -> None:
 
 
 def live(folder: Path) -> list[Problem]:
-    return live_warnings(load(folder / "sendwarden.toml"))
+    return live_warnings(load(folder / "sendwarden.toml"), NOW)
+
+
+# Noon UTC of 28 February 2026.
+NOW = 1772280000.0
+UNTIL = {
+    "2026-02-27": True,
+    "2026-02-28": False,  # the day still goes on
+    "2026-02-28T12:00:00Z": True,
+    "2026-02-28T12:00:01Z": False,
+}
+
+
+@pytest.mark.parametrize("until", UNTIL)
+def test_an_override_whose_end_is_past_is_a_warning_under_its_end(until: str, tmp_path: Path) -> None:
+    head = '[[override]]\naccounts = ["a"]\nlimits = "bulk"\nreason = "class list"\n'
+    write(tmp_path, settings(f"{head}{head}until = {until}\n".replace('"a"]', '"b"]', 1)))
+
+    found = live(tmp_path)
+
+    assert [(problem.code, marked(problem), problem.severity) for problem in found] == (
+        [("SW116", until, Severity.WARNING)] if UNTIL[until] else []
+    )
+    assert all("class list" in problem.sentence for problem in found)
+
+
+# What two overrides of one account say besides -> is the second without effect?
+TWO_OVERRIDES = {
+    ("", ""): True,
+    ('channels = ["webmail"]', ""): False,
+    ("", 'channels = ["webmail"]'): True,
+    ('channels = ["webmail"]', 'channels = ["local"]'): False,
+    ('channels = ["webmail", "local"]', 'channels = ["local"]'): True,
+    ("until = 2030-01-01", ""): False,
+    ("until = 2030-01-01", "until = 2031-01-01"): False,
+    ("until = 2030-01-01", "until = 2029-01-01"): True,
+    ("", "until = 2029-01-01"): True,
+}
+
+
+@pytest.mark.parametrize("lines", TWO_OVERRIDES, ids=" / ".join)
+def test_an_override_that_never_counts_for_an_account_is_a_warning(
+    lines: tuple[str, str], tmp_path: Path
+) -> None:
+    head = '[[override]]\naccounts = ["eve"]\nlimits = "bulk"\nreason = "x"\n'
+    text = "\n".join(f"{head}{more}" for more in lines).replace('["eve"]', '["bob", "EVE"]', 1)
+
+    found = load(write(tmp_path, settings(text))).problems
+
+    warned = [("SW115", '"eve"')] if TWO_OVERRIDES[lines] else []
+    assert [(problem.code, marked(problem)) for problem in found] == warned
+
+
+def test_a_second_row_of_limits_is_an_error_at_its_name_and_changes_nothing(tmp_path: Path) -> None:
+    rows = '[[limits]]\nname = "webmail"\nrecipients = "{}/1h"\n'
+    loaded = load(write(tmp_path, {"sendwarden.toml": rows.format(5), "conf.d/a.toml": rows.format(6)}))
+
+    (problem,) = loaded.problems
+    assert (problem.code, str(problem.place), loaded.usable) == ("SW107", "conf.d/a.toml:2:8", False)
+    assert [limit.most for limit in loaded.site.rows["webmail"].limits] == [5]
 
 
 FULL = {"sendwarden.toml": 'state = "var"', "metermaid.options": "metermaid.table.t.max_entries = 10\n"}

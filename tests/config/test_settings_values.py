@@ -357,3 +357,21 @@ def test_any_toml_is_checked_without_an_exception_and_what_is_left_can_be_used(
 
     assert loaded.settings == Settings()
     assert loaded.usable is (not read_toml("", text).values)
+
+
+RATES = {
+    '["30/10m", "100/2h", "400/24h"]': '"100/2h"',
+    '["30/10m", 5]': "5",
+    '["0/1h"]': '"0/1h"',
+    '"soon"': '"soon"',
+    '["30/1h", "40/60m"]': '["30/1h", "40/60m"]',
+}
+
+
+@pytest.mark.parametrize("rates", RATES)
+def test_of_several_rates_the_wrong_one_is_pointed_at(rates: str, tmp_path: Path) -> None:
+    text = f'[[limits]]\nname = "a"\nrecipients = {rates}\n'
+
+    (problem,) = load(write(tmp_path, {"sendwarden.toml": text})).problems
+
+    assert (problem.code, marked(problem)) == ("SW102", RATES[rates])

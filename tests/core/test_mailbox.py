@@ -212,6 +212,6 @@ def test_every_address_of_a_list_is_a_piece(field: str) -> None:
 
 @pytest.mark.parametrize("letters", ["(", ")", "<", '"', "[", "\\", ",", "a.", "@", "(\\", "<@a,", ":"])
 def test_long_fields_of_one_sign_are_read_at_once(letters: str) -> None:
-    """What is quadratic here takes minutes."""
-    assert len(parse_mailboxes(letters * 50_000)) <= 50_000
-    assert len(pieces_of(letters * 50_000).addresses) <= 50_000
+    """What is quadratic here takes long enough to be noticed."""
+    assert len(parse_mailboxes(letters * 15_000)) <= 15_000
+    assert len(pieces_of(letters * 15_000).addresses) <= 15_000

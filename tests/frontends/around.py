@@ -102,7 +102,8 @@ class Ground:
         self.gate = Gate(100, lambda: self.monotonic)
         self.monotonic = 0.5  # not just woken up
         self._conclusions = Conclusions(self.clock, self.log, self.ledger, self.outbox)
-        self._outside = Outside(self.clock, Numbers(b"k" * 16, 0), self.log, lambda: 0.0)
+        self._numbers = Numbers(b"k" * 16, 0)
+        self._outside = Outside(self.clock, self._numbers, self.log, lambda: 0.0)
         self.use(settings, mode=mode)
 
     def use(self, settings: str, *, mode: str = "enforce") -> None:
@@ -122,6 +123,10 @@ class Ground:
     def limiter(self) -> Limiter:
         assert self._limiter is not None
         return self._limiter
+
+    @property
+    def references_given(self) -> int:
+        return self._numbers.given_out
 
     def later(self, seconds: float) -> None:
         self.clock.at += seconds

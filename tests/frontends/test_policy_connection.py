@@ -99,6 +99,27 @@ def test_a_foreign_sender_is_answered_for_each_recipient_and_told_once_a_message
     run(work())
 
 
+@pytest.mark.parametrize("tables", ["", 'access.frontends = "policy"\n'], ids=["no tables", "tables"])
+@pytest.mark.parametrize("mode", ["enforce", "watch"])
+@pytest.mark.parametrize(("instances", "given"), [(["1.2"] * 8, 1), (["1.2", "3.4"] * 2, 4), ([""] * 3, 3)])
+def test_a_message_of_a_foreign_sender_takes_one_reference_for_all_its_recipients(
+    tmp_path: Path, instances: list[str], given: int, mode: str, tables: str
+) -> None:
+    """Unless it has no instance, or others come between."""
+    (tmp_path / "mappings").write_text("FROM_ACCESS\nnobody $N\n")
+    ground = Ground(tmp_path, f"{tables}{OWN}", mode=mode)
+
+    async def work() -> None:
+        peer = ground.policy()
+        for number, instance in enumerate(instances):
+            asked = request("boss@example.org", "eve@example.org", instance=instance, recipient=f"{number}@x")
+            peer.say(asked)
+            assert await heard(peer, 1) == ["550" if mode == "enforce" else "DUNNO"]
+        assert ground.references_given == given
+
+    run(work())
+
+
 @pytest.mark.parametrize(
     ("verdict", "watched", "reply"),
     [

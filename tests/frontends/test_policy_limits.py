@@ -1,6 +1,7 @@
 """Limits by the policy service: what the quick answer counts is what the judge would count."""
 
 import asyncio
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ class Asked:
 
     def sums(self) -> list[tuple[str, str, list[list[int]]]]:
         limiter = self.ground.limiter
-        return sorted((c, a, meter.sums(limiter.quantum)) for c, a, meter in limiter.table)
+        every = chain.from_iterable(limiter.table.slices(100))
+        return sorted((c, a, meter.sums(limiter.quantum)) for c, a, meter in every)
 
 
 @pytest.fixture
@@ -249,7 +251,7 @@ def test_an_account_that_was_forgotten_is_counted_anew_and_the_quick_way(asked: 
         else:
             for _ in range(3100):  # a day and its last step
                 ground.later(30)
-        assert "eve" not in [account for _, account, _ in ground.limiter.table]
+        assert ground.limiter.table.find("submission-auth-external", "eve") is None
         ground.limiter.table.most = 100
         answers = [await asked.ask(request(f"{n}.b")) for n in range(25)]
         assert answers == ["DUNNO"] * 20 + ["450"] * 5
@@ -281,5 +283,36 @@ def test_each_refusal_is_an_event_and_one_record(asked: Asked) -> None:
         assert len(asked.ground.ledger.records) == 1
         told = [(event["percent"], event["window"]) for event in fields_of(asked.ground.log, "limit-share")]
         assert told == [(50, 600), (80, 600), (100, 600), (50, 3600)]
+
+    asyncio.run(work())
+
+
+# What joins the questions about two messages of three recipients -> messages and recipients counted.
+JOINED = {
+    "instance": ((2, 6), {"instance": "{}.a"}),
+    "queue id": ((2, 6), {"instance": "", "queue_id": "Q{}"}),
+    "nothing": ((6, 6), {"instance": ""}),
+}
+
+
+@pytest.mark.parametrize("by", JOINED)
+@pytest.mark.parametrize("end", [False, True])
+def test_questions_about_one_message_are_joined_by_what_they_have_in_common(
+    asked: Asked, by: str, end: bool
+) -> None:
+    """A client that says nothing of the kind is charged a message for each recipient, and the end besides."""
+    (messages, recipients), names = JOINED[by]
+
+    async def work() -> None:
+        for n in range(2):
+            said = {name: value.format(n) for name, value in names.items()}
+            for _ in range(3):
+                await asked.ask(request(said["instance"], queue_id=said.get("queue_id", "")))
+            if end:
+                await asked.ask(
+                    request(said["instance"], "END-OF-MESSAGE", count=3, queue_id=said.get("queue_id", ""))
+                )
+        more = (2, 6) if by == "nothing" and end else (0, 0)
+        assert [sums[0] for _, _, sums in asked.sums()] == [[messages + more[0], recipients + more[1]]]
 
     asyncio.run(work())

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sendwarden.core.errors import StoreDown
+from sendwarden.stores import journal as journal_module
 from sendwarden.stores.journal import FLUSH_INTERVAL_S, REFERENCE_BLOCK, Journal
 from sendwarden.stores.sql import SqlState
 from tests.stores.around import START, Site, killed, until
@@ -261,7 +263,8 @@ def test_damaged_counts_are_left_out_told_and_gone_from_the_file(site: Site) -> 
 
 ENDS = st.sampled_from(["close", "kill"])
 # How many references a session gives out: few, or about as many as are reserved at a time.
-NUMBERS = st.integers(0, 5) | st.integers(REFERENCE_BLOCK - 2, REFERENCE_BLOCK + 2)
+BLOCK = 3_000
+NUMBERS = st.integers(0, 5) | st.integers(BLOCK - 2, BLOCK + 2)
 
 
 @given(st.lists(st.tuples(NUMBERS, ENDS), max_size=6))
@@ -280,7 +283,8 @@ def test_no_reference_comes_twice_however_the_daemon_ends(
                 site = Site(after_a_kill)
         assert len(set(given_out)) == len(given_out)
 
-    run(work())
+    with patch.object(journal_module, "REFERENCE_BLOCK", BLOCK):
+        run(work())
 
 
 async def _references(journal: Journal, number: int) -> list[str]:
@@ -288,7 +292,7 @@ async def _references(journal: Journal, number: int) -> list[str]:
     found = []
     for count in range(number):
         found.append(journal.references.next())
-        if count % 20_000 == 0:
+        if count % (journal_module.REFERENCE_BLOCK // 3) == 0:
             await journal.flush()
     return found
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sendwarden.core.errors import StoreDown
 from sendwarden.engine.meters.keys import Change
+from sendwarden.stores import opening, sql
 from sendwarden.stores.memory import Changes
 from sendwarden.stores.rows import meta_row
 from sendwarden.stores.schema import VERSION
@@ -322,8 +323,10 @@ def test_a_reader_sees_what_the_daemon_has_written_and_leaves_no_trace(path: Pat
 
 
 def test_a_program_that_holds_the_file_is_named_as_the_trouble_and_nothing_is_to_be_moved_away(
-    path: Path,
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(sql, "BUSY_TIMEOUT_MS", 50)
     SqlState(path).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

@@ -1,6 +1,7 @@
 """``sendwarden account``: which account a name belongs to, its state, and who sends most."""
 
 import argparse
+import shlex
 from collections.abc import Callable
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
@@ -8,6 +9,7 @@ from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.limits import act_of, add_act, shown
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -15,10 +17,17 @@ from sendwarden.core.identity import resolve
 
 # Accounts that `top` shows, unless it is told.
 TOP = 20
+
+
+def _contained(name: str) -> str:
+    return f"account state {shlex.quote(name)} contained --reason 'phished' --until 14d"
+
+
+# What a command without a name could be.
 EXAMPLES = {
-    "resolve": "sendwarden account resolve bob@example.org",
-    "show": "sendwarden account show bob",
-    "state": "sendwarden account state bob contained --reason 'phished' --until 14d",
+    "resolve": "account resolve bob@example.org",
+    "show": "account show bob",
+    "state": _contained("bob"),
 }
 
 
@@ -44,10 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.verb in EXAMPLES and not arguments.name.strip():
-        output.error(f"an account has a name: {EXAMPLES[arguments.verb]}")
+        meant = command_for(arguments.config)(EXAMPLES[arguments.verb])
+        output.error(f"an account has a name: {meant}")
         return CANNOT
     if arguments.verb == "state" and not arguments.state:
-        output.error(f"a state is missing: {EXAMPLES['state']}")
+        meant = command_for(arguments.config)(_contained(arguments.name))
+        output.error(f"a state is missing: {meant}")
         return CANNOT
     try:
         VERBS[arguments.verb](load_configuration(arguments), arguments, output)

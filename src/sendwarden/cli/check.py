@@ -12,6 +12,7 @@ from sendwarden.cli.configuration import (
 from sendwarden.cli.exits import CANNOT, GOOD, NO, WARNINGS
 from sendwarden.cli.live import live_warnings
 from sendwarden.cli.output import Output
+from sendwarden.cli.probe import WallClock
 from sendwarden.config.load import Loaded
 from sendwarden.core.place import Severity, in_order
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
-    problems = in_order([*loaded.problems, *live_warnings(loaded)])
+    problems = in_order([*loaded.problems, *live_warnings(loaded, WallClock().now())])
     for problem in problems:
         if arguments.brief and not output.as_json:
             output.line(f"{problem.place or '-'}: {problem.code}: {problem.sentence}")

@@ -23,6 +23,7 @@ from sendwarden.cli import connect_dovecot, connect_exim
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -132,7 +133,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.error(str(error))
         return CANNOT
     if not loaded.usable:
-        output.error("The configuration has errors, so that nobody could ask by it: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"The configuration has errors, so that nobody could ask by it: {check}")
         return NO
     with_server = _only_shown if arguments.server in _ONLY_SHOWN else _postfix
     return with_server(loaded, arguments, output)
@@ -158,7 +160,7 @@ def _only_shown(loaded: Loaded, arguments: argparse.Namespace, output: Output) -
         name = server.capitalize()
         output.error(f"{name}'s files are not changed by this command: leave out --yes and --folder")
         return CANNOT
-    return _ONLY_SHOWN[server](loaded, output, all_versions=arguments.only_print)
+    return _ONLY_SHOWN[server](loaded, output, only_print=arguments.only_print)
 
 
 def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:

@@ -12,12 +12,16 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from sendwarden.cli.exits import CANNOT, GOOD
+from sendwarden.cli.configuration import SETTINGS_FILE
+from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.surroundings import dovecot
 from sendwarden.config.load import Loaded
 
 FILE = "/etc/dovecot/conf.d/95-sendwarden.conf"
+# Where we listen if nothing is set.
+PROPOSED = "127.0.0.1:8601"
+_TO_SET = f'set login = "{PROPOSED}" under [listen]'
 # A socket that is open to everybody is reached on this machine by its own address.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read here, never bound
 _ALWAYS = ("auth_policy_reject_on_fail = no",)
@@ -44,27 +48,31 @@ RELOAD = ("doveadm reload", "postfix reload")
 UNDO = (f"rm {FILE}", *RELOAD)
 
 
-def show(loaded: Loaded, output: Output, *, all_versions: bool) -> int:
+def show(loaded: Loaded, output: Output, *, only_print: bool) -> int:
     """The lines for the Dovecot of this machine; for all versions where there is none, or where asked to."""
     listen = loaded.settings.listen
-    if not listen.login:
-        output.error('Nothing to ask: set login = "127.0.0.1:8601" under [listen], which is off by default')
+    if not (listen.login or only_print):
+        output.error(f"Nothing to ask: {_TO_SET}, which is off by default")
         return CANNOT
+    if not listen.login:
+        file = loaded.folder.path / SETTINGS_FILE
+        output.line(f"Nothing to ask yet: {_TO_SET} in {file}, which is off by default;")
+        output.line("then reload Sendwarden, and give Dovecot these lines.")
     version = dovecot().detail
     nonce = secrets.token_hex(16)
     with_secret = bool(listen.login_secret.get_secret_value())
     found = {
-        of: lines(of, listen.login[0], nonce, with_secret=with_secret)
+        of: lines(of, (listen.login or [PROPOSED])[0], nonce, with_secret=with_secret)
         for of in LINES
-        if all_versions or of == lines_for(version) or not version
+        if only_print or of == lines_for(version) or not version
     }
     output.line(f"Dovecot {version} is here." if version else "Dovecot was not found here.")
     for of, text in found.items():
         _show_lines(of, text, output)
     _show_rest(output, with_secret=with_secret)
     output.record({"server": "dovecot", "found": bool(version), "version": version, "lines": found,
-                   "file": FILE, "undo": UNDO, "changed": False})  # fmt: skip
-    return GOOD
+                   "file": FILE, "undo": UNDO, "listens": bool(listen.login), "changed": False})  # fmt: skip
+    return GOOD if listen.login else NO
 
 
 def lines_for(version: str) -> str:

@@ -131,9 +131,9 @@ WHILE_DOWN = (
 UNDO = (f"sed -i '/{BEGIN}/,/{END}/d' FILE", "exim4 -bV && systemctl reload exim4")
 
 
-def show(loaded: Loaded, output: Output, *, all_versions: bool) -> int:
+def show(loaded: Loaded, output: Output, *, only_print: bool) -> int:
     """The statements, where they go, and how they are taken out. The same for all versions since 4.82."""
-    del all_versions
+    del only_print
     policy = loaded.settings.listen.policy
     if not policy:
         output.error('Nothing to ask: [listen] names no policy; set policy = "127.0.0.1:10031"')

@@ -5,6 +5,7 @@ import getpass
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,14 +15,19 @@ from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
 from sendwarden.cli.probe import WallClock, Warnings
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
-from sendwarden.daemon.process import CONTROL_SOCKET, lock
+from sendwarden.daemon.process import CONTROL_SOCKET, AlreadyRunning, lock
 from sendwarden.service.book import Book
 from sendwarden.service.desk import Desk, Refusal
 from sendwarden.service.limiter import Limiter
 from sendwarden.stores.memory import LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 
-ANSWER_WITHIN_S = 10.0
+# Longer than the daemon takes for an answer at the most, or gives none.
+BEYOND_S = 9.0
+# How long a command waits for another one that has the state, or for a daemon that is just starting, and how
+# long between two tries.
+STATE_WITHIN_S = 2.0
+AGAIN_S = 0.05
 # Verbs that change something.
 DOING = frozenset({"set", "reset", "state"})
 
@@ -31,12 +37,18 @@ class NotAsked(SendwardenError):
 
 
 def ask(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
-    """The desk's answer. Raises `Refusal`, `NotAsked`, `StoreDown` or what `lock` raises."""
+    """The desk's answer. Raises `Refusal`, `NotAsked`, `StoreDown` or `NoStateFolder`."""
     folder = state_folder(loaded)
     asked = {**question, "by": question.get("by") or whoever()}
-    answer = _asked_daemon(folder / CONTROL_SOCKET, asked)
-    if answer is None:
-        return asyncio.run(_asked_state(loaded, folder, asked))
+    gives_up = time.monotonic() + STATE_WITHIN_S
+    while (answer := _asked_daemon(folder / CONTROL_SOCKET, asked)) is None:
+        try:
+            return asyncio.run(_asked_state(loaded, folder, asked))
+        except AlreadyRunning as error:
+            if time.monotonic() >= gives_up:
+                says = f"{error}, or try again (it was waited for {STATE_WITHIN_S:g} s)"
+                raise NotAsked(says) from None
+        time.sleep(AGAIN_S)
     if "error" in answer:
         raise Refusal(str(answer["error"]))
     return answer
@@ -52,7 +64,7 @@ def whoever() -> str:
 def _asked_daemon(path: Path, question: Mapping[str, object]) -> dict[str, Any] | None:
     """None: no daemon is there."""
     with socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(ANSWER_WITHIN_S)
+        peer.settimeout(Desk.within_s(question) + BEYOND_S)
         try:
             peer.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):

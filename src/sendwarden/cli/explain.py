@@ -17,7 +17,9 @@ from sendwarden.cli.desk import copied_limiter
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.mapping import entry_lines, meter_lines
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.probe import NoReference, WallClock, Warnings, WatchedMeters
+from sendwarden.cli.room import Room, over_lines
 from sendwarden.cli.words import not_known
 from sendwarden.config.load import Loaded
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
@@ -72,6 +74,7 @@ class Explanation:
     warnings: Warnings
     at_mail: Decision | None = None  # what was decided at MAIL, where only watching let it go on
     walked: Walk = field(default_factory=Walk)  # the access tables
+    room: Room | None = None  # None: it never comes to the limits
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -84,7 +87,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return CANNOT
     _show(found, output)
     if not loaded.usable:
-        output.error("The configuration has errors, so that the daemon would not use it: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"The configuration has errors, so that the daemon would not use it: {check}")
     plain = found.at_mail is None and not found.walked.refused
     return GOOD if plain and found.decision.verdict is Verdict.ACCEPT else NO
 
@@ -152,7 +156,8 @@ def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     clock, warnings = WallClock(), Warnings()
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
     outside = Outside(clock, NoReference(), warnings, lambda: 0.0)
-    judge = Judge(loaded.site, meters, outside, Allowance(copied_limiter(loaded, clock), outside))
+    limiter = copied_limiter(loaded, clock)
+    judge = Judge(loaded.site, meters, outside, Allowance(limiter, outside))
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
     at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))
@@ -160,8 +165,12 @@ def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
         return Explanation(message, chosen, at_mail, runs, meters, warnings)
     walked = walk(judge, message, chosen)
     at_mail = None if at_mail and at_mail.plain else at_mail
-    decision = _at_end(judge, message, chosen, walked, runs) if walked.left else walked.refused[-1]
-    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail, walked)
+    if not walked.left:
+        return Explanation(message, chosen, walked.refused[-1], runs, meters, warnings, at_mail, walked)
+    room = Room(limiter, chosen, judge.account(message.request), message.request)
+    decision = _at_end(judge, message, chosen, walked, runs)
+    room.look_again()
+    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail, walked, room)
 
 
 def _at_end(
@@ -192,6 +201,8 @@ def _show(found: Explanation, output: Output) -> None:
         _show_run(run_of_script, output)
     for line in meter_lines(found.meters.uses):
         output.line(line.replace("meter  ", "meter    ", 1))
+    for line in found.room.lines() if found.room else ():
+        output.line(f"limit     {line}")
     for warning in found.warnings.told:
         output.line(f"warning   {warning}")
     for reason in found.at_mail.reasons if found.at_mail else ():
@@ -218,6 +229,8 @@ def _show_decision(decision: Decision, output: Output) -> None:
     if decision.watched and not decision.plain:
         verdict = f"accept, since this channel only watches; enforced it would be: {verdict}"
     output.line(f"decision  {verdict}")
+    for word, says in over_lines(decision):
+        output.line(f"{word:<9} {says}")
     if decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
         said = replace(decision, reference=NOT_GIVEN_OUT)
         for line in refusal_text(said).splitlines():
@@ -246,6 +259,9 @@ def _record(found: Explanation) -> dict[str, object]:
         "discarded": list(decision.discarded),
         "copies_to": list(decision.copies_to),
         "headers": [f"{name}: {value}" for name, value in decision.headers],
+        "delay_s": decision.delay_s,
+        "transport": decision.transport,
+        "limits": [use.record() for use in found.room.uses] if found.room else [],
         "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
     }
 

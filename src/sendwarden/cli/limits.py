@@ -1,6 +1,7 @@
 """``sendwarden limits show|set|reset|why ACCOUNT``: what an account may send, and other limits for it."""
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sendwarden.cli.configuration import NoSettings, add_config, load_configurat
 from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -30,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "rates",
         nargs="*",
-        help='with set: recipients=500/1h, messages=100/24h, or "unlimited"; windows 10m, 1h, 24h',
+        help="with set: recipients=500/1h, messages=100/24h (windows 10m, 1h, 24h), the name of a row of "
+        'limits, or "unlimited"',
     )
     parser.add_argument("--channel", default="", help="only on this channel")
     add_act(parser)
@@ -50,9 +53,9 @@ def act_of(arguments: argparse.Namespace) -> dict[str, object]:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.rates and arguments.verb != "set":
-        output.error(
-            f"{arguments.rates[0]!r} goes with set: sendwarden limits set ACCOUNT {arguments.rates[0]}"
-        )
+        words = shlex.join(("limits", "set", arguments.account, *arguments.rates))
+        meant = command_for(arguments.config)(f"{words} --reason 'why'")
+        output.error(f"{arguments.rates[0]!r} goes with set: {meant}")
         return CANNOT
     try:
         loaded = load_configuration(arguments)
@@ -93,6 +96,9 @@ def _lines(arguments: argparse.Namespace, answer: Answer) -> list[str]:
             rates = ", ".join(
                 f"{counted} {amount}/{duration(window)}" for counted, amount, window in kept["rates"]
             )
+            if kept["row"]:
+                most = f", {kept['per_message']} of one message" if kept["per_message"] else ""
+                rates = f"row {kept['row']} ({rates}{most})"
             where = f" on {kept['channel']}" if kept["channel"] else ""
             return [
                 f"{account}: {rates or 'unlimited'}{where} until {_day(kept['until'])} ({kept['reason']})"

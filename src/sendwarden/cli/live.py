@@ -1,9 +1,11 @@
-"""Warnings that need to know what goes on: they are given only where there is a state to look at."""
+"""Warnings that need to know what goes on: what the state holds, and what time it is."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from sendwarden.cli.configuration import open_state
 from sendwarden.config.load import Loaded
+from sendwarden.core.ascii import printable
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.place import Problem, Severity
 
@@ -11,7 +13,22 @@ from sendwarden.core.place import Problem, Severity
 FULL_SHARE = 0.9
 
 
-def live_warnings(loaded: Loaded) -> list[Problem]:
+def live_warnings(loaded: Loaded, now: float) -> list[Problem]:
+    """All of them; ``now`` in seconds since the epoch."""
+    return [*_ended(loaded, now), *_full_tables(loaded)]
+
+
+def _ended(loaded: Loaded, now: float) -> Iterator[Problem]:
+    """SW116: an override that is over."""
+    for number, override in enumerate(loaded.settings.override):
+        if override.until is not None and override.until <= now:
+            place = loaded.origins.get(("override", number, "until"))
+            says = f'this override is over, and holds no more: "{printable(override.reason)}"'
+            remedy = "take the override out, or write a later day"
+            yield Problem("SW116", says, place, remedy, severity=Severity.WARNING)
+
+
+def _full_tables(loaded: Loaded) -> list[Problem]:
     """SW402: a MeterMaid table that is nearly full."""
     try:
         state = open_state(loaded)

@@ -7,6 +7,7 @@ from sendwarden.cli.access import effect_lines
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.cli.probe import MeterUse, ProbeWorld, WallClock, WatchedMeters
 from sendwarden.cli.words import meant
 from sendwarden.core.errors import StoreDown
@@ -66,7 +67,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for line in effect_lines(arguments.table, result):
         output.line(f"effect  {line}")
     if not loaded.usable:
-        output.error("The configuration has errors, and tables may be incomplete: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"The configuration has errors, and tables may be incomplete: {check}")
     output.record({"text": result.text, "flags": "".join(sorted(result.flags)), "matched": result.matched})
     return GOOD if result.matched else NO
 

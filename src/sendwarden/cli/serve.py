@@ -2,14 +2,8 @@
 
 import argparse
 import asyncio
-import os
-import shlex
-import shutil
-import sys
 from asyncio import constants
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from sendwarden import __version__
 from sendwarden.cli.configuration import (
@@ -21,6 +15,7 @@ from sendwarden.cli.configuration import (
 )
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import Command, command_for
 from sendwarden.cli.surroundings import Found, look_around
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -44,7 +39,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
-    command = Command(_command(), _config(arguments.config))
+    command = command_for(arguments.config)
     if not loaded.usable:
         for problem in loaded.problems:
             output.problem(problem)
@@ -56,7 +51,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     state = state_folder(loaded)
     file = settings_file(arguments.config)
     # The log may be read elsewhere than where we were started.
-    check = Command(command.program, _config(file and file.absolute()))("check")
+    check = command_for(file and file.absolute())("check")
     screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), command)
 
     def ready() -> None:
@@ -75,18 +70,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return GOOD
 
 
-def _config(file: Path | None) -> str:
-    return f" --config {shlex.quote(str(file))}" if file else ""
-
-
-def _command() -> str:
-    """How this command is written here: in a checkout its environment is not on the path."""
-    here = Path(sys.argv[0])
-    if here.parent.name == "bin" and not shutil.which("sendwarden"):
-        return os.path.relpath(here)
-    return "sendwarden"
-
-
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Uvloop where it is installed; it takes half the CPU time, and nothing else depends on it."""
     try:
@@ -96,17 +79,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """How `sendwarden` is written here, and the option that makes it use these settings."""
-
-    program: str
-    config: str
-
-    def __call__(self, words: str) -> str:
-        return f"{self.program} {words}{self.config}"
 
 
 def first_screen(loaded: Loaded, found: list[Found], state: str, command: Command) -> list[str]:

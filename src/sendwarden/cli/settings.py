@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
+from sendwarden.cli.pasted import command_for
 from sendwarden.config.load import Loaded
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import (
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.record({"setting": name, "value": value, "origin": origin})
         output.line(f"{f'{name} = {value}':<{min(width, _WIDTH)}}  {origin}")
     if not loaded.usable:
-        output.error("Some settings have errors and are left out here: sendwarden check")
+        check = command_for(arguments.config)("check")
+        output.error(f"Some settings have errors and are left out here: {check}")
         return NO
     return GOOD
 

@@ -23,7 +23,7 @@ class WordsParser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments. Raises `SystemExit`: 2 for wrong words, 0 where help was asked for."""
-        arguments, unknown = self.parse_known_args(words)
+        arguments, unknown = self.parse_known_intermixed_args(words)
         if unknown and not unknown[0].startswith("-"):
             self.error(f'"{unknown[0]}" is one word too many')
         if unknown:

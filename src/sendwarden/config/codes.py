@@ -14,7 +14,7 @@ CODES: Mapping[str, str] = {
         "things by the same names."
     ),
     "SW106": "A table lacks something that it cannot do without.",
-    "SW107": "Two channels have the same name. The first one counts.",
+    "SW107": "Two channels, or two rows of limits, have the same name. The first one counts.",
     "SW108": (
         "A channel waits for mail over a socket that [listen] does not open, so that it would never apply."
     ),
@@ -29,6 +29,12 @@ CODES: Mapping[str, str] = {
     "SW111": "A channel or an override names a row of limits that does not exist.",
     "SW112": "An override says for no account, domain or host that it holds.",
     "SW113": "An override names a channel that does not exist.",
+    "SW114": 'A row of limits has the name "unlimited", which channels and overrides write for no limits.',
+    "SW115": (
+        "Two overrides name the same account. The first one that holds for it counts, and this one never "
+        "would: the one above it lasts as long, on the same channels."
+    ),
+    "SW116": "An override is over: the day of its until is past. It has no effect any more.",
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "

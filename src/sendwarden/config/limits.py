@@ -16,7 +16,6 @@ from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
-from sendwarden.core.units import Rate
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
@@ -46,7 +45,11 @@ class LimitRows:
 
     def __init__(self, settings: Settings) -> None:
         rows = {str(row["name"]): LimitSettings.model_validate(row) for row in SHIPPED_LIMITS}
+        seen: set[str] = set()
         for own in settings.limits:
+            if own.name in seen:  # told elsewhere (SW107); the first one counts
+                continue
+            seen.add(own.name)
             base = rows.get(own.name)
             rows[own.name] = base.model_copy(update=_set(own)) if base else own
         self.rows = {name: _limits(name, row) for name, row in rows.items()}
@@ -83,11 +86,11 @@ def fitting_row(channel: ChannelSettings) -> str:
 
 
 def _limits(name: str, row: LimitSettings) -> Limits:
-    found = []
-    for number, counter in enumerate(COUNTERS):
-        for rate in getattr(row, counter):
-            assert isinstance(rate, Rate)
-            found.append(Limit(number, window_of(rate), rate.amount, name))
+    found = (
+        Limit(number, window_of(rate), rate.amount, name)
+        for number, counter in enumerate(COUNTERS)
+        for rate in getattr(row, counter)
+    )
     return Limits(tuple(found), row.per_message)
 
 

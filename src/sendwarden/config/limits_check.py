@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 
 from sendwarden.config.limits import NO_LIMITS
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import OverrideSettings, Settings
+from sendwarden.config.schema import LimitSettings, OverrideSettings, Settings
 from sendwarden.config.values import shown
+from sendwarden.core.identity import account_of
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
+from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limit, Limits
+from sendwarden.engine.limits.windows import window_of
 from sendwarden.service.site import Site
 
 PlaceOf = Callable[[Path], Place | None]
@@ -15,11 +18,26 @@ PlaceOf = Callable[[Path], Place | None]
 
 def check_limits(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     yield from _rows_named(site, settings, place_of)
+    yield from _names_of_rows(settings, place_of)
     for number, row in enumerate(settings.limits):
         if own := site.rows.get(row.name):
-            yield from _order(own, ("limits", number), place_of)
+            yield from _order(own, row, ("limits", number), place_of)
     for number, override in enumerate(settings.override):
         yield from _override(site, override, ("override", number), place_of)
+    yield from _counted_before(site, settings, place_of)
+
+
+def _names_of_rows(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, row in enumerate(settings.limits):
+        place = place_of(("limits", number, "name"))
+        if row.name == NO_LIMITS:
+            says = f'"{NO_LIMITS}" is no row: it stands for no limits at all'
+            yield Problem("SW114", says, place, 'give the row another name, such as "bulk"')
+        elif row.name in seen:
+            remedy = "join the two, or give each its own name; the first one counts"
+            yield Problem("SW107", f"there are two rows of limits {shown(row.name)}", place, remedy)
+        seen.add(row.name)
 
 
 def _rows_named(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
@@ -34,13 +52,15 @@ def _rows_named(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[P
             yield Problem("SW111", says, place_of((*path, "limits")), remedy)
 
 
-def _order(row: Limits, path: Path, place_of: PlaceOf) -> Iterator[Problem]:
+def _order(row: Limits, own: LimitSettings, path: Path, place_of: PlaceOf) -> Iterator[Problem]:
     """A long window that allows no more than a short one leaves the short one without effect."""
     for long in row.limits:
         if short := next((one for one in row.limits if _without_effect(one, long)), None):
             says = f"{short} has no effect beside {long}"
             remedy = f"write more than {short.most} for {long.window_name}, or leave {short.window_name} out"
-            place = place_of((*path, short.counted))
+            windows = [window_of(rate) for rate in getattr(own, long.counted)]
+            at = (windows.index(long.window),) if long.window in windows else ()
+            place = place_of((*path, long.counted, *at))
             yield Problem("SW140", says, place, remedy, severity=Severity.WARNING)
 
 
@@ -55,3 +75,23 @@ def _override(site: Site, own: OverrideSettings, path: Path, place_of: PlaceOf) 
             remedy = did_you_mean(name, known) or f"channels are {', '.join(known)}"
             place = place_of((*path, "channels", number))
             yield Problem("SW113", f"there is no channel {shown(name)}", place, remedy)
+
+
+def _counted_before(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
+    """An account that an override names though one above it always counts for it."""
+    for number, (override, own) in enumerate(zip(site.overrides, settings.override, strict=True)):
+        for at, name in enumerate(own.accounts):
+            account = account_of(name, site.identity)
+            above = (one for one in site.overrides[:number] if account in one.accounts)
+            first = next((one for one in above if _leaves_nothing(one, override)), None)
+            if first:
+                says = f"for {shown(name)} another override counts: the first that names it, {first.source}"
+                place = place_of(("override", number, "accounts", at))
+                remedy = "take it out of one of the two"
+                yield Problem("SW115", says, place, remedy, severity=Severity.WARNING)
+
+
+def _leaves_nothing(first: Override, second: Override) -> bool:
+    """Wherever and whenever the second holds for an account of both, does the first?"""
+    lasts = first.until is None or (second.until is not None and second.until <= first.until)
+    return lasts and (not first.channels or frozenset() < second.channels <= first.channels)

@@ -7,9 +7,19 @@ them.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    model_validator,
+)
 
 from sendwarden.config import values
+from sendwarden.core.units import Rate
 from sendwarden.engine.access.tables import ALL_BITS
 
 # Version of the settings' form. It counts up when a setting changes its meaning.
@@ -31,7 +41,11 @@ ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)
 Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
 RedisUrl = Annotated[str, BeforeValidator(values.redis_url)]
 SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
-Rates = Annotated[list[object], BeforeValidator(values.rates)]
+Rates = Annotated[
+    list[Annotated[Rate, PlainValidator(values.rate)]],
+    BeforeValidator(values.rates),
+    AfterValidator(values.one_for_each_window),
+]
 OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
 End = Annotated[float, BeforeValidator(values.end_of)]
 MailAddress = Annotated[str, BeforeValidator(values.mail_address)]

@@ -86,10 +86,15 @@ def readable(name: str, text: str) -> Readable:
         found.written = [_without_raw(line) for line in written]
     found.lines = list(found.written)
     try:
-        found.values = _values("\n".join(found.lines))
+        found.values = _values(_joined(found.lines))
     except (ValueError, RecursionError):
         _Repair(name, found).work()
     return found
+
+
+def _joined(lines: list[str]) -> str:
+    """Lines as a text of which tomllib makes the same lines: it would take a line end for a CR before it."""
+    return "\r\n".join(lines)
 
 
 class _Beyond(ValueError):
@@ -199,7 +204,7 @@ class _Repair:
             self._told_at(line, column, len(sign), says, remedy)
             self._blank(statement)
             return
-        text = "\n".join(self.found.lines[statement.first : statement.last + 1])
+        text = _joined(self.found.lines[statement.first : statement.last + 1])
         if statement.comment:
             self._bad_comment(statement)
             return
@@ -285,7 +290,7 @@ class _Repair:
     def _together(self, again: list[tuple[Statement, list[str]]]) -> dict[str, Any] | None:
         """All values, or None where one more statement had to be taken out."""
         try:
-            return tomllib.loads("\n".join(self.found.lines))
+            return tomllib.loads(_joined(self.found.lines))
         except tomllib.TOMLDecodeError as error:
             line, _ = _error_place(str(error), len(self.found.lines))
         statement = max((s for s in self.statements if s.first <= line), key=lambda s: s.first)
@@ -311,7 +316,7 @@ class _Repair:
     def _take_in(self, section: Statement, lines: list[str]) -> None:
         """A table that stands twice: what its second place sets is checked too."""
         try:
-            values = tomllib.loads("\n".join(lines))
+            values = tomllib.loads(_joined(lines))
         except tomllib.TOMLDecodeError:  # a third time, or a name twice within it: one after the other
             return
         _fill_in(self.found.values, values)

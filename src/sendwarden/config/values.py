@@ -153,12 +153,12 @@ _RATE_REMEDY = (
 
 
 def rates(value: object) -> object:
-    """Rates of one counter, at most one for each window; "unlimited" is none."""
-    if value == "unlimited":
-        return []
-    found = [rate(one) for one in (value if isinstance(value, list) else [value])]
-    windows = [one.window_s for one in found]
-    if len(set(windows)) < len(windows):
+    """The rates of one counter as a list; "unlimited" is none."""
+    return [] if value == "unlimited" else value if isinstance(value, list) else [value]
+
+
+def one_for_each_window(found: list[Rate]) -> list[Rate]:
+    if len({one.window_s for one in found}) < len(found):
         raise wrong("two rates have the same window", "leave one of them out")
     return found
 

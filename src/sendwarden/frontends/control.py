@@ -42,16 +42,25 @@ class ControlConnection(Connection):
                     self.abort("a question that is too long")
                 return
             self._buffer = rest
-            self.answer_later(self._answered(bytes(line)), lambda: self._answer)
+            try:
+                question = _question(bytes(line))
+            except SendwardenError as error:
+                self.write(_line({"error": str(error)}))
+                continue
+            self.answer_later(self._answered(question), lambda: self._answer, self._desk.within_s(question))
 
-    async def _answered(self, line: bytes) -> None:
+    async def _answered(self, question: Mapping[str, Any]) -> None:
         try:
-            answer: Mapping[str, Any] = await self._desk.ask(_question(line))
+            answer = await self._desk.ask(question)
         except SendwardenError as error:
             answer = {"error": str(error)}
         except (ValueError, TypeError, OverflowError) as error:
             answer = {"error": f"a value of the question is of a wrong kind: {error}"}
-        self._answer = json.dumps(answer).encode() + b"\n"
+        self._answer = _line(answer)
+
+
+def _line(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 def _question(line: bytes) -> Mapping[str, Any]:

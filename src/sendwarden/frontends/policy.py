@@ -37,6 +37,8 @@ STAGES = {
     "DATA": Stage.DATA,
     "END-OF-MESSAGE": Stage.END_OF_MESSAGE,
 }
+# Steps at which a sender may be known that nothing was decided of yet.
+_BEFORE_DATA = (Stage.CONNECT, Stage.MAIL, Stage.RCPT)
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 # At the connection there is nothing to say but what access tables do.
 _NOTHING = Decision(Verdict.ACCEPT, "", "")
@@ -101,6 +103,8 @@ class PolicyConnection(Connection):
         self._charge: Charge | None = None
         self._server = listener
         self._last = b""
+        # The message that was last found to be of a foreign sender, and what was decided of it.
+        self._foreign: tuple[tuple[object, ...], Decision] = ((), _NOTHING)
         # The message told of last for its sender, and the reply to all its recipients.
         self._told: tuple[tuple[str, ...], bytes] = ((), DUNNO)
 
@@ -175,7 +179,8 @@ class PolicyConnection(Connection):
             self.write(DUNNO)
             return
         judge = self._judge()
-        tables = self._tables(judge, request)
+        sender = self._sender(judge, request, asked) if request.stage in _BEFORE_DATA else None
+        tables = self._tables(judge, request) if sender and sender.in_effect is Verdict.ACCEPT else None
         first: Ending = None
         if tables and tables.decision.reference and not tables.again:
             first = self._conclusions.conclude(tables.request, tables.decision)
@@ -193,7 +198,7 @@ class PolicyConnection(Connection):
             reply = said_before or next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
             self.answer_soon(in_turn(first, ending), reply, delay_s)
 
-        self.once_known(judge.room, partial(self._decision, judge, request, asked), say)
+        self.once_known(judge.room, partial(self._decision, judge, request, asked, sender), say)
 
     def _tell_of_sender(self, request: Request, asked: PolicyRequest, decision: Decision) -> bytes:
         """What is wrong with a message's sender is told once: the reply given before, if it is that again."""
@@ -209,23 +214,35 @@ class PolicyConnection(Connection):
             self._conclusions.tell_mismatches(request, decision)
         return b""
 
+    def _sender(self, judge: Judge, request: Request, asked: PolicyRequest) -> Decision:
+        """What is said of a message's sender: under one reference to all its recipients."""
+        message = (asked.get("instance"), request.login, request.sender, judge)
+        if message[0] and message == self._foreign[0]:
+            return self._foreign[1]
+        decision = judge.sender(request)
+        if is_mismatch(decision.reasons):
+            self._foreign = message, decision
+        return decision
+
     def _tables(self, judge: Judge, request: Request) -> Answer | None:
-        """What the access tables say, if this frontend asks them, and the sender may be used at all."""
+        """What the access tables say, if this frontend asks them."""
         stages = judge.tables.by_policy
-        if not stages or judge.sender(request).in_effect is not Verdict.ACCEPT:
+        if not stages:
             return None
         answer = self._owed.answer(request, stages, judge.access)
         if answer and answer.lost:
             self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
         return answer
 
-    def _decision(self, judge: Judge, request: Request, asked: PolicyRequest) -> Decision:
-        name = asked.get("instance").encode("utf-8", "surrogateescape")
+    def _decision(
+        self, judge: Judge, request: Request, asked: PolicyRequest, sender: Decision | None
+    ) -> Decision:
+        name = (asked.get("instance") or asked.get("queue_id")).encode("utf-8", "surrogateescape")
         match request.stage:
             case Stage.MAIL:
-                return judge.sender(request)
+                return sender or _NOTHING
             case Stage.RCPT:
-                return judge.recipient(request, name, self._server)
+                return judge.recipient(request, name, self._server, sender)
             case Stage.DATA | Stage.END_OF_MESSAGE:
                 return judge.whole(request, whole_of(request, asked, name, self._server))
         return _NOTHING
@@ -235,8 +252,7 @@ def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -
     """What the end of an envelope or of a message says of it."""
     count = _number(asked.get("recipient_count")) or len(request.recipients) or 1
     counts = Counts(messages=1, recipients=count, bytes=_number(asked.get("size")))
-    queue_id = asked.get("queue_id").encode("utf-8", "surrogateescape")
-    return Whole(name or queue_id, counts, server, end=request.stage is Stage.END_OF_MESSAGE)
+    return Whole(name, counts, server, end=request.stage is Stage.END_OF_MESSAGE)
 
 
 def _number(text: str) -> int:

@@ -30,6 +30,8 @@ class Entry:
     channel: str = ""  # of kind "limits"; empty: all channels
     rates: tuple[tuple[str, int, int], ...] = ()  # counter, amount, window in seconds
     unlimited: bool = False
+    row: str = ""  # of limits, whose rates these were when it was set: they take the place of all others
+    per_message: int | None = None
 
     @property
     def name(self) -> str:
@@ -59,8 +61,8 @@ class Entry:
         return Override(
             self.reason,
             f"set by {self.by}",
-            Limits(limits),
-            whole=self.unlimited,
+            Limits(limits, self.per_message),
+            whole=self.unlimited or bool(self.row),
             accounts=frozenset({self.account}),
             channels=frozenset({self.channel} if self.channel else ()),
             until=self.until,

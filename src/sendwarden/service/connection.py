@@ -152,15 +152,23 @@ class Connection(asyncio.Protocol, Served):
         else:
             self.answer_later(_slowly(ending, delay_s) if delay_s or not ending else ending, lambda: reply)
 
-    def answer_later(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
+    def answer_later(
+        self,
+        ending: Coroutine[None, None, None],
+        reply: Callable[[], bytes],
+        within_s: float = DEADLINE_S,
+    ) -> None:
         """Await ``ending``, then send what ``reply`` gives and go on."""
-        self.answering = asyncio.get_running_loop().create_task(self._concluded(ending, reply))
+        concluded = self._concluded(ending, reply, within_s)
+        self.answering = asyncio.get_running_loop().create_task(concluded)
         self._read_or_wait()
 
-    async def _concluded(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
+    async def _concluded(
+        self, ending: Coroutine[None, None, None], reply: Callable[[], bytes], within_s: float
+    ) -> None:
         try:
             try:
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(within_s):
                     await ending
             finally:
                 self.answering = None

@@ -4,8 +4,10 @@ Questions and answers are plain dictionaries, since they travel as JSON between 
 wrong question raises `Refusal`, whose text says what to write instead.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Literal
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from heapq import nsmallest
+from typing import Any, Literal, NamedTuple
 
 from sendwarden.core.account import State
 from sendwarden.core.errors import SendwardenError, StoreDown
@@ -19,6 +21,7 @@ from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
 from sendwarden.service.book import Book, Entry
+from sendwarden.service.gate import DEADLINE_S
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, EventLog
 
@@ -29,8 +32,29 @@ Answer = dict[str, Any]
 MOST_LISTED = 1000
 UNLIMITED = "unlimited"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
+# Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
+# told anew what holds for it.
+SLICE = 200
+# Verbs whose answer takes longer than that to a mail server may, in seconds.
+WITHIN_S: Mapping[str, float] = {"top": 60.0}
 # An act by hand ends.
 LONGEST_S = 10 * 366 * 86_400.0
+
+
+class _Sender(NamedTuple):
+    """What an account sent over a channel in the longest window; ``share`` of the fullest limit, from 0."""
+
+    account: str
+    channel: str
+    messages: int
+    recipients: int
+    share: float
+
+
+_BY: Mapping[str, Callable[[_Sender], tuple[float, str, str]]] = {
+    "share": lambda one: (-one.share, one.channel, one.account),
+    "recipients": lambda one: (-one.recipients, one.channel, one.account),
+}
 
 
 class Refusal(SendwardenError):
@@ -52,6 +76,11 @@ class Desk:
             "state": self._state,
             "top": self._top,
         }
+
+    @staticmethod
+    def within_s(question: Question) -> float:
+        """How long the answer may take, in seconds."""
+        return WITHIN_S.get(str(question.get("verb")), DEADLINE_S)
 
     async def ask(self, question: Question) -> Answer:
         """Raises `Refusal`, or `StoreDown` where it could not be kept and so does not count."""
@@ -125,31 +154,29 @@ class Desk:
         return answer
 
     async def _top(self, question: Question) -> Answer:
-        quantum = self._limiter.quantum
         by = question.get("by", "share")
         number = min(int(question.get("number", 20)), MOST_LISTED)
-        found = []
-        for channel, account, meter in list(self._limiter.table):
-            messages, recipients, *_ = meter.sums(quantum)[-1]
-            if recipients:
-                share = meter.share(quantum)
-                found.append(
-                    (share if by == "share" else recipients, channel, account, messages, recipients, share)
-                )
-        found.sort(key=lambda one: (-one[0], *one[1:3]))
+        most: list[_Sender] = []
+        counted = 0
+        for some in self._limiter.table.slices(SLICE):
+            found = [sender for one in some if (sender := self._sender(*one))]
+            counted += len(found)
+            most = nsmallest(number, (*most, *found), key=_BY["share" if by == "share" else "recipients"])
+            await asyncio.sleep(0)  # mail goes before us
         now = self._clock.now()
         listed = [
-            {
-                "account": account,
-                "channel": channel,
-                "messages": messages,
-                "recipients": recipients,
-                "share": round(share, 3),
-                "state": self._book.state(account, now).value,
-            }
-            for _, channel, account, messages, recipients, share in found[:number]
+            {**one._asdict(), "share": round(one.share, 3), "state": self._book.state(one.account, now).value}
+            for one in most
         ]
-        return {"accounts": listed, "counted": len(found)}
+        return {"accounts": listed, "counted": counted}
+
+    def _sender(self, channel: str, account: str, meter: AccountMeter) -> "_Sender | None":
+        """None: it sent nothing in the longest window."""
+        quantum = self._limiter.quantum
+        messages, recipients, *_ = meter.sums(quantum)[-1]
+        if not recipients:
+            return None
+        return _Sender(account, channel, messages, recipients, meter.share(quantum))
 
     # --- doing
 
@@ -169,22 +196,29 @@ class Desk:
             self._log.event("limits-removed", {"account": account, **_acted(question)})
             return {"account": account, "removed": True}
         rates = [str(rate) for rate in question.get("rates", ())]
-        entry = self._entry(
-            "limits",
-            question,
-            account,
-            channel=self._channel_name(question),
-            rates=() if rates == [UNLIMITED] else tuple(map(_rate, rates)),
-            unlimited=rates == [UNLIMITED],
-        )
+        channel = self._channel_name(question)
+        entry = self._entry("limits", question, account, channel=channel, **self._how_much(rates))
         if not rates:
-            raise Refusal("say how much: recipients=500/1h, messages=100/24h, or unlimited")
+            raise Refusal("say how much: recipients=500/1h, messages=100/24h, a row's name, or unlimited")
         try:
             await self._book.put(entry)
         except ValueError:
             raise Refusal("two rates count the same in the same window: leave one of them out") from None
         self._log.event("limits-set", entry.record())
         return {"account": account, "set": entry.record()}
+
+    def _how_much(self, rates: list[str]) -> dict[str, Any]:
+        """The fields of an `Entry` that say it."""
+        rows = self._limiter.site.rows
+        if rates == [UNLIMITED]:
+            return {"unlimited": True}
+        if len(rates) == 1 and rates[0] in rows:
+            row = rows[rates[0]]
+            found = tuple((one.counted, one.most, WINDOWS[one.window].seconds) for one in row.limits)
+            return {"rates": found, "row": rates[0], "per_message": row.per_message}
+        if alone := next((rate for rate in rates if rate == UNLIMITED or rate in rows), ""):
+            raise Refusal(f"{alone} stands alone, without rates beside it")
+        return {"rates": tuple(_rate(rate, rows) for rate in rates)}
 
     async def _reset(self, question: Question) -> Answer:
         account = self._account(question)
@@ -261,10 +295,12 @@ def _text(question: Question, name: str) -> str:
     return written
 
 
-def _rate(text: str) -> tuple[str, int, int]:
+def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
     counted, equals, rate_text = text.partition("=")
     if not equals:
         counted, rate_text = "recipients", text
+        if "/" not in text and (meant := did_you_mean(text, (*rows, UNLIMITED))):
+            raise Refusal(f"{text!r} is neither a rate nor a row of limits; {meant}")
     if counted not in COUNTERS:
         close = did_you_mean(counted, COUNTERS)
         raise Refusal(f"{counted!r} is not counted; {close or 'counted are ' + ', '.join(COUNTERS)}")
@@ -274,7 +310,7 @@ def _rate(text: str) -> tuple[str, int, int]:
     except ValueError as error:
         raise Refusal(f"{error}: write {counted}=500/1h; the windows are {_WINDOWS}") from None
     if not rate.amount:
-        raise Refusal("a limit of nothing is a state: sendwarden account state ACCOUNT contained")
+        raise Refusal("a limit of nothing is a state: give the account the state contained")
     return counted, rate.amount, rate.window_s
 
 

@@ -97,12 +97,15 @@ class Judge:
         watched = channel.mode is Mode.WATCH
         return with_mismatch(decision, found, action, self._outside.references, watched=watched)
 
-    def recipient(self, request: Request, name: bytes = b"", server: str = "") -> Decision:
+    def recipient(
+        self, request: Request, name: bytes = b"", server: str = "", sender: Decision | None = None
+    ) -> Decision:
         """At RCPT: may this account use its envelope sender, and reach one more recipient?
 
-        ``name`` joins the questions about one message, ``server`` says which mail server asks.
+        ``name`` joins the questions about one message, ``server`` says which mail server asks; ``sender`` is
+        what `sender` said of the message, if it was asked before.
         """
-        decision = self.sender(request)
+        decision = sender or self.sender(request)
         if not decision.plain or self._allowance is None:
             return decision
         channel = self.channel(request)

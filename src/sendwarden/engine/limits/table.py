@@ -49,10 +49,19 @@ class LimitTable:
     def __len__(self) -> int:
         return len(self._meters)
 
-    def __iter__(self) -> Iterator[tuple[str, str, AccountMeter]]:
-        for key, meter in self._meters.items():
-            channel, _, account = key.partition("\n")
-            yield channel, account, meter
+    def slices(self, size: int) -> Iterator[list[tuple[str, str, AccountMeter]]]:
+        """Channel, account and meter of all that are there now, ``size`` at a time.
+
+        Between two slices the table may change; who left it meanwhile is left out.
+        """
+        keys = list(self._meters)
+        for start in range(0, len(keys), size):
+            found = []
+            for key in keys[start : start + size]:
+                if meter := self._found(key):
+                    channel, _, account = key.partition("\n")
+                    found.append((channel, account, meter))
+            yield found
 
     def get(self, channel: str, account: str, quantum: int) -> AccountMeter | None:
         """The account's meter, begun where there is none; None: it cannot be counted."""
@@ -60,7 +69,10 @@ class LimitTable:
 
     def find(self, channel: str, account: str) -> AccountMeter | None:
         """The account's meter, if it has one."""
-        meter = self._meters.get(key_of(channel, account))
+        return self._found(key_of(channel, account))
+
+    def _found(self, key: str) -> AccountMeter | None:
+        meter = self._meters.get(key)
         return meter if meter is None or meter.version == self._version else self._renewed(meter)
 
     def reset(self, channel: str, account: str) -> bool:
