@@ -126,6 +126,10 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "discarded": [],
         "copies_to": [],
         "headers": [],
+        "removed": [],
+        "login": "eve",
+        "login_from": "",
+        "origin": "",
     }
 
 

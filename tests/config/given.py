@@ -113,6 +113,14 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW323": ({**settings('[access]\nfrontends = "policy"'), **mapping("MAIL_ACCESS\n*|* $B\n")}, "$B"),
     "SW324": (settings('[[channel]]\nname = "a"\nlogin = true\nforeign_sender = "tag"'), '"tag"'),
     "SW325": ({**settings('[access]\nfrontends = "both"'), **mapping(COUNTED)}, '"both"'),
+    "SW330": (settings('[site]\nwebmail = ["192.0.2.80"]'), '["192.0.2.80"]'),
+    "SW331": (settings('[webmail]\naccount = ["header"]'), '["header"]'),
+    "SW332": (
+        settings(
+            '[site]\nwebmail = ["192.0.2.80"]\n[webmail]\naccount = ["received"]\n[listen]\nmilter = []'
+        ),
+        '["received"]',
+    ),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -149,6 +157,9 @@ WARNINGS = frozenset(
         "SW320",
         "SW321",
         "SW322",
+        "SW330",
+        "SW331",
+        "SW332",
         "SW405",
         "SW408",
         "SW604",

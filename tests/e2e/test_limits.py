@@ -24,6 +24,8 @@ internal = ["10.0.0.0/8"]
 webmail = ["192.0.2.80"]
 relays = ["10.9.9.9"]
 help = "https://help.example.org/limits"
+[webmail]
+account = ["auth"]
 """
 POLICY = "check_policy_service inet:127.0.0.1:{policy}"
 # How a Postfix asks us.

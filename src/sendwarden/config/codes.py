@@ -130,6 +130,19 @@ CODES: Mapping[str, str] = {
         "Access tables are asked by policy and by milter. A mail server that uses both asks twice about each "
         "message, and tables that count would count it twice."
     ),
+    "SW330": (
+        "Mail of the webmail that comes without SMTP AUTH has no account but the webmail's host: one stolen "
+        "account uses up what all users may send, and none can be stopped alone. docs/webmail.md says how a "
+        "webmail names the account of each message."
+    ),
+    "SW331": (
+        "What a webmail says about accounts is believed only from the hosts of site.webmail, since anybody "
+        "can write a header. There are none."
+    ),
+    "SW332": (
+        "The account of the webmail's mail stands in a header, which a policy server does not see. Without a "
+        "milter all users of the webmail share the meter of its host."
+    ),
     "SW401": "A MeterMaid option has a value of the wrong kind.",
     "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",
     "SW403": "The routine works on another type of MeterMaid table.",

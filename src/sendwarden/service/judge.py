@@ -15,6 +15,7 @@ from sendwarden.engine.channel import Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
+from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside
@@ -34,6 +35,8 @@ ADDRESS_LETTERS = 1000
 # Header fields of a message. Mail has some dozens, a few hundred after a long way through lists; a filter may
 # look at each of them for each of a thousand recipients.
 MOST_HEADERS = 5000
+# Accounts that a reason names, of a message that could be of several.
+ACCOUNTS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Judge:
         """The account a request is about: the login, or the host or local program that stands in for one."""
         if request.login:
             return account_of(request.login, self.site.identity)
+        if request.origin:
+            return host_account(request.origin)
         return host_account(request.client_address) if request.client_address else "[local]"
 
     def sender(self, request: Request) -> Decision:
@@ -98,8 +103,8 @@ class Judge:
         ``name`` joins the questions about one message, ``server`` says which mail server asks.
         """
         decision = self.sender(request)
-        if not decision.plain or self._allowance is None:
-            return decision
+        if not decision.plain or self._allowance is None or self.site.webmail.names(request):
+            return decision  # whose room a webmail takes, its message says
         channel = self.channel(request)
         limited = self._allowance.state(request, channel, decision.account)
         limited = limited or self._allowance.recipient(request, channel, decision.account, name, server)
@@ -108,7 +113,7 @@ class Judge:
     def whole(self, request: Request, whole: Whole) -> Decision:
         """At DATA or at the end of a message of which no more than numbers are known."""
         channel, account = self.channel(request), self.account(request)
-        if self._allowance is None:
+        if self._allowance is None or self.site.webmail.names(request):
             return Decision(Verdict.ACCEPT, channel.name, account)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
@@ -123,6 +128,15 @@ class Judge:
         if message.cut and request.login:
             return self._unread(request, channel)
         return self.tables.rewrite(message, channel, self.account(request), trace)
+
+    def named(self, message: Message) -> Message:
+        """A message with the account that its webmail says it is of. To be asked first at its end."""
+        request, webmail = message.request, self.site.webmail
+        if not webmail.names(request):
+            return message
+        found = sender_of(message.headers, webmail, self.site.identity)
+        known = replace(request, login=found.login, login_from=found.login_from, origin=found.address)
+        return replace(message, request=known, several=found.several)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -139,7 +153,10 @@ class Judge:
             decision = self._filtered(message, channel, trace)
         if found:
             decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
-        return self._allowed(message, channel, decision, self._allowance) if self._allowance else decision
+        if self._allowance:
+            decision = self._allowed(message, channel, decision, self._allowance)
+        removed = self.site.webmail.removed(message.request, message.headers)
+        return replace(decision, removed=removed) if removed else decision
 
     def _allowed(
         self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
@@ -161,7 +178,11 @@ class Judge:
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
         request = message.request
-        if message.cut and (channel.sourcefilter or channel.destinationfilters):
+        if message.several:
+            accounts = ", ".join(message.several[:ACCOUNTS_SHOWN])
+            return self._not_judged(request, channel, Reason("webmail-several", {"accounts": accounts}))
+        unnamed = not request.login and self.site.webmail.names(request)
+        if message.cut and (unnamed or channel.sourcefilter or channel.destinationfilters):
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
@@ -181,12 +202,15 @@ class Judge:
 
     def _unread(self, request: Request, channel: Channel) -> Decision:
         """A message with so many headers that filters could be kept busy or made blind by it."""
+        return self._not_judged(request, channel, Reason("too-many-headers", {"most": MOST_HEADERS}))
+
+    def _not_judged(self, request: Request, channel: Channel, reason: Reason) -> Decision:
         site = self.site
         return Decision(
             sayable(Verdict.REFUSE, request, channel, site.internal, site.relays),
             channel.name,
             self.account(request),
-            (Reason("too-many-headers", {"most": MOST_HEADERS}),),
+            (reason,),
             enhanced="5.6.0",
             reference=self._outside.references.next(),
             watched=channel.mode is Mode.WATCH,

@@ -19,6 +19,7 @@ from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.owners import Owners, SenderTable
 from sendwarden.engine.sieve.compile import Script
+from sendwarden.engine.webmail import Webmail
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -34,6 +35,7 @@ class Site:
     every_domain: bool = False  # a login without a domain owns its name at each of our domains
     internal: Networks = LOOPBACK
     relays: Networks = ()  # internal hosts that pass on mail of others
+    webmail: Webmail = field(default_factory=Webmail)
     mappings: Mappings = field(default_factory=lambda: Mappings({}))
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
