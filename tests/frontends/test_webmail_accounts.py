@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sendwarden.wire.milter.commands import (
+    Abort,
     Command,
     Connect,
     Data,
@@ -20,7 +21,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.replies import Answer, ChangeHeader, Reply, ReplyCode
 from tests.frontends.around import Ground, fields_of
-from tests.frontends.mailserver import OFFER, login
+from tests.frontends.mailserver import OFFER, login, opened
 from tests.frontends.test_policy_limits import Asked, request
 
 HOST, ELSEWHERE = "192.0.2.80", "198.51.100.7"
@@ -192,6 +193,24 @@ def test_without_a_milter_the_policy_service_charges_the_host(tmp_path: Path) ->
     run(work())
 
 
-def _policy(instance: str, state: str, login: str = "") -> bytes:
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_was_given_up_before_our_end_comes_back(tmp_path: Path, ends: bool) -> None:
+    asked = Asked(tmp_path, quick=True, settings=SETTINGS)
+
+    async def work() -> None:
+        for state in ("RCPT", "END-OF-MESSAGE"):
+            await asked.ask(_policy("1.a", state, "eve", "192.0.2.7"))
+        peer = await opened(asked.ground)
+        macros = login("eve", queue_id="Q1.a")
+        commands = message()
+        await peer.ask(macros, *(commands if ends else commands[:-1]))
+        await peer.ask(Abort())
+        ((_channel, _account, sums),) = asked.sums()
+        assert sums[0][:2] == ([1, 1] if ends else [0, 0])
+
+    run(work())
+
+
+def _policy(instance: str, state: str, login: str = "", client: str = HOST) -> bytes:
     count = 0 if state == "RCPT" else 1
-    return request(instance, state, login, count, address=HOST, queue_id=f"Q{instance}" if count else "")
+    return request(instance, state, login, count, address=client, queue_id=f"Q{instance}" if count else "")

@@ -1,8 +1,10 @@
-"""Warnings that need to know what goes on: they are given only where there is a state to look at."""
+"""Warnings that need to know what goes on: only where there is a state, or a Postfix, to look at."""
 
+import shutil
 from collections import Counter
 
 from sendwarden.cli.configuration import open_state
+from sendwarden.cli.connect import PROGRAMS, Postfix, PostfixSays, behind_us, sockets
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.place import Problem, Severity
@@ -35,3 +37,29 @@ def live_warnings(loaded: Loaded) -> list[Problem]:
             remedy = f"suggested: {4 * options.max_entries}; when full, the quietest keys are forgotten"
             problems.append(Problem("SW402", says, place, remedy, severity=Severity.WARNING))
     return problems
+
+
+def standing_warnings(loaded: Loaded, folder: str) -> tuple[list[Problem], str]:
+    """SW502: who may refuse behind us at this machine's Postfix; and what to say where nobody does.
+
+    ``folder``: Postfix's configuration; "": its own idea of it. Nothing is said where no Postfix asks us.
+    """
+    program = shutil.which("postconf", path=PROGRAMS)
+    if program is None:
+        return [], ""
+    try:
+        behind = behind_us(Postfix(program, folder), sockets(loaded), {})
+    except PostfixSays as error:
+        return [], f"Postfix could not be asked who stands behind Sendwarden: {error}"
+    problems = [
+        Problem(
+            "SW502",
+            f"Postfix's {one.setting}: what {', '.join(one.entries)} refuses counts until its window ends",
+            None,
+            one.remedy,
+            severity=Severity.WARNING,
+        )
+        for one in behind or ()
+    ]
+    last = "Postfix asks Sendwarden last: what others refuse does not count."
+    return problems, last if behind == [] else ""

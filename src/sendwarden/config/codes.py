@@ -154,6 +154,10 @@ CODES: Mapping[str, str] = {
     "SW407": "A line of the option file that sets nothing that is read here.",
     "SW408": "An option is set twice. The last line counts.",
     "SW501": "The state file cannot be read.",
+    "SW502": (
+        "Postfix asks others behind Sendwarden, and tells nobody what they answered: a message that they "
+        "refuse stays charged to its account until the limit's window ends. Let Sendwarden stand last."
+    ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
         "A line of the senders file begins with an address, with @ and a domain, or with the local part of "

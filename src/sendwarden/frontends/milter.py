@@ -308,6 +308,9 @@ class MilterConnection(Connection):
         return macros.get("{auth_authen}", "")
 
     def _abort(self, _command: Abort) -> None:
+        """Behind our end it says nothing; without one somebody before us refused, or the client went."""
+        if self._message and (queue_id := self._session.macro("i")):
+            self._judge.given_up(queue_id)
         self._message = None
 
     def _rcpt(self, command: Rcpt) -> bool:

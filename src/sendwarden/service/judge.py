@@ -118,6 +118,11 @@ class Judge:
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
 
+    def given_up(self, queue_id: str) -> None:
+        """A message goes no further, and was not judged at its end: what it was charged comes back."""
+        if self._allowance:
+            self._allowance.release(queue_id.encode("utf-8", "surrogateescape"))
+
     def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
         """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
         return self.tables.step(request, self.channel(request), self.account(request), trace)
