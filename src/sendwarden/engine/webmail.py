@@ -34,7 +34,7 @@ FIELD_LETTERS = 4_000
 _HOST = r"[^\s;()]+"
 _DATE = r"[\w ,:+-]+(?: \(\w+\))?"  # RFC 5322 section 3.3; a zone's name may stand behind it
 _HTTP = rf"by {_HOST} with HTTPS?(?: \(HTTP/[\d.]+ [A-Z]+\))?; {_DATE}"
-_IP = r"\[?(?P<{}>[0-9A-Fa-f.:]+)\]?"
+_IP = r"\[?(?:IPv6:)?(?P<{}>[0-9A-Fa-f.:]+)\]?"
 
 
 def _peer(name: str) -> str:

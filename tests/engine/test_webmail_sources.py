@@ -29,6 +29,7 @@ LINES: dict[str, tuple[str, str, str]] = {
     "Roundcube": (f"from {BROWSER} {BY}", "", BROWSER),
     "Roundcube, a name": (f"from home.example.net\r\n\t({BROWSER}) {BY}", "", BROWSER),
     "Roundcube, IPv6": (f"from 2001:DB8::7 {BY}", "", "2001:db8::7"),
+    "Roundcube, an address literal": (f"from [IPv6:2001:db8::7] {BY}", "", "2001:db8::7"),
     "Roundcube in brackets": (f"from [{BROWSER}] {BY}", "", BROWSER),
     "Roundcube by our proxy": (f"from {BROWSER} via proxy.example.org ({PROXY}) {BY}", "", BROWSER),
     "Roundcube by somebody's proxy": (f"from 203.0.113.1 via {BROWSER} {BY}", "", BROWSER),
