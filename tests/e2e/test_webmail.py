@@ -211,7 +211,7 @@ def test_who_is_not_the_webmail_is_not_believed_and_his_field_goes(
         assert by_sender == {("v@victim.example",): False, ("eve@example.org",): True}
         assert site.used("eve") == 1
         (other, _eve) = site.sendwarden.events("message")
-        assert other["account"] == "[127.0.0.9]" and other["removed"] == [FIELD, FIELD.upper()]
+        assert other["account"] == "[127.0.0.9]" and other["removed"] == [FIELD.upper(), FIELD]
 
 
 def test_explain_finds_the_account_of_a_message_that_roundcube_sent(

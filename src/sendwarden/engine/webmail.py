@@ -79,12 +79,15 @@ class Webmail:
         return not known and in_networks(request.client_address, self.hosts)
 
     def removed(self, request: Request, headers: Headers) -> tuple[tuple[str, int], ...]:
-        """Fields to take out: each name as written, and which of that name it is, from 1."""
+        """Fields to take out: each name as written, and which of that name it is, from 1.
+
+        The last one first, since some mail servers count on without what is gone.
+        """
         own = in_networks(request.client_address, self.hosts)
         if self.remove == "never" or (self.remove == "foreign" and own):
             return ()
         found = [name for name, _value in headers if _is(name, self.header)]
-        return tuple((name, number) for number, name in enumerate(found, 1))
+        return tuple((name, number) for number, name in reversed([*enumerate(found, 1)]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,11 @@ class Site:
         return any(channel.header_from == "own" for channel in self.channels)
 
     @property
+    def reads_headers(self) -> bool:
+        """Does anything but access tables look at the header of a message?"""
+        return bool(self.scripts) or self.judges_headers or self.webmail.reads_headers
+
+    @property
     def owners(self) -> Owners:
         """What a login may send as."""
         return Owners(self.identity, self.domains, self.every_domain, self.lent)
