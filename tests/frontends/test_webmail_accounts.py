@@ -166,6 +166,41 @@ def test_envelope_and_header_are_compared_with_the_account_that_the_webmail_name
     run(work())
 
 
+def test_a_filter_sees_the_account_that_the_webmail_names(tmp_path: Path) -> None:
+    channel = '[[channel]]\nname = "webmail"\nenvelope_from = "account"\nsourcefilter = "of.sieve"\n'
+    (tmp_path / "of.sieve").write_text(
+        'require ["envelope", "reject"]; if envelope :is "from" "eve" { reject "not eve"; }'
+    )
+    ground = Ground(tmp_path, SETTINGS + channel)
+
+    async def work() -> None:
+        web = Session(ground)
+        said = [await web.send((FIELD, name), sender="boss@example.org") for name in ("Eve+1", "bob")]
+        assert codes(said) == [550, 250]
+
+    run(work())
+
+
+@pytest.mark.parametrize("mode", ["watch", "enforce"])
+def test_while_only_watching_what_the_webmail_names_counts_and_nothing_is_touched(
+    tmp_path: Path, mode: str
+) -> None:
+    """Watching as a site, or on the channel alone."""
+    settings = SETTINGS.replace("[[limits]]", 'remove = "always"\n[[limits]]')
+    watching = '[[channel]]\nname = "webmail"\nmode = "watch"\nlimits = "webmail"\n' * (mode == "enforce")
+    ground = Ground(tmp_path, settings + watching, mode=mode)
+
+    async def work() -> None:
+        web = Session(ground)
+        for _ in range(5):
+            assert await web.send((FIELD, "eve")) == [Answer.CONTINUE]
+        assert await web.send((FIELD, "eve"), (FIELD, "bob")) == [Answer.CONTINUE]
+        over = fields_of(ground.log, "decision")
+        assert [(one["account"], one["watched"]) for one in over[:2]] == [("eve", True)] * 2
+
+    run(work())
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_the_policy_service_charges_nobody_for_what_its_message_will_say(tmp_path: Path, quick: bool) -> None:
     asked = Asked(tmp_path, quick=quick, settings=SETTINGS)

@@ -12,13 +12,16 @@ PlaceOf = Callable[[Path], Place | None]
 
 
 def webmail(settings: Settings) -> Webmail:
-    """Where no milter is listening nobody sees a header, and the host is all that is known at any time."""
+    """Where no milter is listening nobody sees a header, and the host is all that is known at any time.
+
+    A site that only watches takes nothing out of anybody's mail.
+    """
     sources = tuple(source for source in settings.webmail.account if source != "auth")
     return Webmail(
         networks(settings.site.webmail),
         sources if settings.listen.milter else (),
         settings.webmail.header,
-        settings.webmail.remove,
+        settings.webmail.remove if settings.mode == "enforce" else "never",
     )
 
 

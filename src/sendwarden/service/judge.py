@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
-from sendwarden.engine.channel import Channel, Mode, channel_of
+from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
@@ -161,7 +161,11 @@ class Judge:
         if self._allowance:
             decision = self._allowed(message, channel, decision, self._allowance)
         removed = self.site.webmail.removed(message.request, message.headers)
-        return replace(decision, removed=removed) if removed else decision
+        if not removed:
+            return decision
+        # Mail of strangers is on no channel that could have a mode: the site's counts (`config.webmail`).
+        watched = decision.watched or (channel is not OTHER and channel.mode is Mode.WATCH)
+        return replace(decision, removed=removed, watched=watched)
 
     def _allowed(
         self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
