@@ -59,13 +59,20 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "senders": "",
     }
     needs = {"foreign_sender": 'senders = "own"\n'}  # what an example has no effect without
+    elsewhere = {
+        ("site", "webmail"): '[webmail]\naccount = ["auth"]\n',
+        ("webmail", "account"): '[site]\nwebmail = ["192.0.2.80"]\n',
+    }
     for name, field in settings_of(TABLES[table]):
         head = f"[[{table}]]\n" if table in MUST_BE_SET else f"[{table}]\n" * (table != "settings")
         needed = MUST_BE_SET.get(table, {})
         named = "".join(f"{must} = {right or 'bulk'!r}\n" for must, right in needed.items() if must != name)
 
         loaded = load_folder(
-            tmp_path, f"{head}{named}{needs.get(name, '')}{name} = {(field.examples or [''])[0]}\n", files
+            tmp_path,
+            f"{elsewhere.get((table, name), '')}{head}{named}{needs.get(name, '')}"
+            f"{name} = {(field.examples or [''])[0]}\n",
+            files,
         )
 
         assert loaded.problems == [], name

@@ -131,7 +131,27 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "headers": [],
         "delay_s": 0,
         "transport": "",
+        "removed": [],
+        "login": "eve",
+        "login_from": "",
+        "origin": "",
     }
+
+
+def test_a_message_of_the_webmail_is_of_the_account_that_it_names(site: Commands) -> None:
+    webmail = '[webmail]\naccount = ["header"]\n[site]\nwebmail = ["192.0.2.80"]\n'
+    files = {
+        "sendwarden.toml": SETTINGS.replace("[site]\n", webmail),
+        "web": "X-Authenticated-User: Eve\n\nText.\n",
+    }
+    write(site.folder, files)
+    words = ("--from", "eve@example.org", "--to", "v@victim.example", "--client")
+
+    named = explain(site, *words, "192.0.2.80", message="web")
+    forged = explain(site, *words, "192.0.2.81", message="web")
+
+    assert lines(named, "account") == ["eve"] and lines(forged, "account") == ["[192.0.2.81]"]
+    assert 'login "Eve" by X-Authenticated-User' in named.out and "no login" in forged.out
 
 
 def test_on_a_channel_that_only_watches_it_says_what_would_be(site: Commands) -> None:

@@ -121,6 +121,14 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW323": ({**settings('[access]\nfrontends = "policy"'), **mapping("MAIL_ACCESS\n*|* $B\n")}, "$B"),
     "SW324": (settings('[[channel]]\nname = "a"\nlogin = true\nforeign_sender = "tag"'), '"tag"'),
     "SW325": ({**settings('[access]\nfrontends = "both"'), **mapping(COUNTED)}, '"both"'),
+    "SW330": (settings('[site]\nwebmail = ["192.0.2.80"]'), '["192.0.2.80"]'),
+    "SW331": (settings('[webmail]\naccount = ["header"]'), '["header"]'),
+    "SW332": (
+        settings(
+            '[site]\nwebmail = ["192.0.2.80"]\n[webmail]\naccount = ["received"]\n[listen]\nmilter = []'
+        ),
+        '["received"]',
+    ),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -136,8 +144,8 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW604": (senders("info@example.org bob\nINFO@example.org eve\n"), "INFO@example.org"),
     "SW605": (senders("/^(.*)@example.org$/ ${1}\n"), "/^(.*)@example.org$/"),
 }
-# These need a state file or the time; tests of their own have them.
-LIVE = ("SW116", "SW402", "SW501")
+# These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
+LIVE = ("SW116", "SW402", "SW501", "SW502")
 WARNINGS = frozenset(
     {
         "SW109",
@@ -158,6 +166,9 @@ WARNINGS = frozenset(
         "SW320",
         "SW321",
         "SW322",
+        "SW330",
+        "SW331",
+        "SW332",
         "SW405",
         "SW408",
         "SW604",

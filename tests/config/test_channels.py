@@ -14,6 +14,8 @@ from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from tests.config.folder import load_folder
 
 SITE = """
+[webmail]
+account = ["auth"]
 [site]
 domains = ["example.org", ".example.org", "bücher.example"]
 internal = ["10.0.0.0/8", "2001:db8::/32"]

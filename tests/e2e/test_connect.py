@@ -46,6 +46,13 @@ class Site:
         said, _, code = self.shell(line, answer).rpartition("exit ")
         return int(code), said
 
+    def found_by_check(self, *words: str) -> tuple[int, str]:
+        """What `sendwarden check` says where Postfix is."""
+        command = [sys.executable, "-m", "sendwarden", "check", "--config", str(self.settings)]
+        line = f'{shlex.join([*command, "--folder", str(self.etc), *words])} 2>&1; echo "exit $?"'
+        said, _, code = self.shell(line).rpartition("exit ")
+        return int(code), said
+
     def shell(self, line: str, stdin: str = "") -> str:
         return self.postfix.space.run("sh", "-c", line, stdin=stdin.encode())
 
@@ -190,6 +197,44 @@ def test_after_the_mode_was_changed_our_entry_is_replaced_and_not_doubled(site: 
     assert len(site.copies()) == 2
 
 
+BEHIND = "inet:127.0.0.1:8891"
+LAST = "Postfix asks Sendwarden last: what others refuse does not count.\n"
+# main.cf and a service of master.cf -> what stands behind us, in which setting.
+STANDING: dict[str, tuple[str, str, str]] = {
+    "last": (f"others = {BEHIND}\n{MILTERS} = $others, inet:127.0.0.1:10032\n", "", ""),
+    "not last": (f"others = {BEHIND}\n{MILTERS} = inet:127.0.0.1:10032, $others\n", "", MILTERS),
+    "not last at one service": (
+        f"{MILTERS} = {BEHIND}, inet:127.0.0.1:10032\n",
+        f"587 inet n - n - - smtpd\n  -o {{ {MILTERS} = inet:127.0.0.1:10032, {BEHIND} }}\n",
+        f"587/inet/{MILTERS}",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STANDING)
+def test_check_and_connect_say_who_stands_behind_us(case: str, site: Site) -> None:
+    main, master, setting = STANDING[case]
+    site.reset("", main)
+    (site.etc / "master.cf").write_text(site.first_master + master)
+
+    code, said = site.found_by_check("--strict")
+    connected = site.connect("--print")[1]
+
+    print(f"\n{said}{connected}")
+    if not setting:
+        assert code == 0 and LAST in said and "behind us" not in connected
+        return
+    assert code == 3 and LAST not in said and "SW502" in said
+    assert f"Postfix's {setting}: what {BEHIND} refuses counts until its window ends" in said
+    assert f"  {setting}: {BEHIND}   (put Sendwarden's milter last in smtpd_milters)\n" in connected
+
+
+def test_where_postfix_does_not_ask_us_check_says_nothing_of_it(site: Site) -> None:
+    code, said = site.found_by_check("--strict")
+
+    assert code == 0 and LAST not in said and "SW502" not in said
+
+
 @pytest.mark.parametrize(
     ("answer", "changed"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False), ("", False)]
 )
@@ -216,6 +261,7 @@ def test_json_shows_without_asking_and_changes_only_on_yes(site: Site) -> None:
         "overrides": {},
         "changes": {MILTERS: MILTER},
         "while_down": {MILTERS: "while Sendwarden is down mail passes unchecked"},
+        "behind": {},
     }
     undo = [f"postconf -c {site.etc} -X {MILTERS}", f"postfix -c {site.etc} reload"]
     assert json.loads(shown) == {**expected, "changed": False, "backup": "", "undo": undo}

@@ -24,6 +24,8 @@ internal = ["10.0.0.0/8"]
 webmail = ["192.0.2.80"]
 relays = ["10.9.9.9"]
 help = "https://help.example.org/limits"
+[webmail]
+account = ["auth"]
 """
 POLICY = "check_policy_service inet:127.0.0.1:{policy}"
 # How a Postfix asks us.
@@ -63,12 +65,18 @@ class Site:
     """Postfix that asks in one way, Sendwarden, and a sink. Use as a context."""
 
     def __init__(
-        self, sink: Sink, dovecot: Dovecot, asking: str = "policy", settings: str = "", postfix: str = ""
+        self,
+        sink: Sink,
+        dovecot: Dovecot,
+        asking: str | dict[str, str] = "policy",
+        settings: str = "",
+        postfix: str = "",
     ) -> None:
         self.sink = sink
         self.sendwarden = Sendwarden(SETTINGS + settings)
         ports = {"milter": self.sendwarden.milter, "policy": self.sendwarden.policy}
-        options = {name: value.format(**ports) for name, value in ASKING[asking].items()}
+        lines = ASKING[asking] if isinstance(asking, str) else asking
+        options = {name: value.format(**ports) for name, value in lines.items()}
         permit = {
             "mynetworks": "0.0.0.0/0",
             "smtpd_sasl_auth_enable": "yes",
@@ -201,6 +209,38 @@ def test_what_postfix_refuses_itself_is_given_back_at_the_end(sink: Sink, doveco
             assert [eve.command("RCPT TO:<bad@x.example>") for _ in range(3)] == [554] * 3
             assert eve.data(message()) == 250
         assert site.used() == 5
+
+
+REFUSING = """
+mode = "enforce"
+[[channel]]
+name = "all"
+sourcefilter = "all.filter"
+"""
+# Where another milter that refuses everything, or a header check, stands -> what counts of five messages.
+CHAIN = {
+    "a milter before ours": ("{other}, {ours}", "", 0),
+    "a milter behind ours": ("{ours}, {other}", "", 5),
+    "header_checks": ("{ours}", "header_checks = static:REJECT\n", 0),
+}
+
+
+@pytest.mark.parametrize("asking", ["milter", "both"])
+@pytest.mark.parametrize("case", CHAIN)
+def test_what_others_refuse_counts_only_where_they_stand_behind_us(
+    sink: Sink, dovecot: Dovecot, case: str, asking: str
+) -> None:
+    milters, more, counted = CHAIN[case]
+    other = Sendwarden(REFUSING, {"all.filter": 'require "reject"; reject "by another";'})
+    try:
+        order = milters.format(ours="inet:127.0.0.1:{milter}", other=f"inet:127.0.0.1:{other.milter}")
+        with Site(sink, dovecot, {**ASKING[asking], "smtpd_milters": order}, postfix=more) as site:
+            eve = site.client()
+            assert {answer.code for answer in send(eve, 5)} == {550}
+            eve.quit()  # Postfix tells our milter of the last one when the session goes on or ends
+            wait_for("our milter is told", lambda: site.used() == counted)
+    finally:
+        other.stop()
 
 
 def test_counts_survive_kill_9_but_for_the_last_quarter_of_a_second(site: Site) -> None:

@@ -10,7 +10,7 @@ from sendwarden.cli.configuration import (
     load_configuration,
 )
 from sendwarden.cli.exits import CANNOT, GOOD, NO, WARNINGS
-from sendwarden.cli.live import live_warnings
+from sendwarden.cli.live import live_warnings, standing_warnings
 from sendwarden.cli.output import Output
 from sendwarden.cli.probe import WallClock
 from sendwarden.config.load import Loaded
@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--brief", action="store_true", help="one line for each: file:line:column: code: text"
     )
+    parser.add_argument(
+        "--folder", default="", metavar="DIR", help="Postfix's configuration, if not /etc/postfix"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 3 if there are warnings")
 
 
@@ -31,7 +34,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     except NoSettings as error:
         output.error(str(error))
         return CANNOT
-    problems = in_order([*loaded.problems, *live_warnings(loaded, WallClock().now())])
+    behind, last = standing_warnings(loaded, arguments.folder)
+    problems = in_order([*loaded.problems, *live_warnings(loaded, WallClock().now()), *behind])
     for problem in problems:
         if arguments.brief and not output.as_json:
             output.line(f"{problem.place or '-'}: {problem.code}: {problem.sentence}")
@@ -40,6 +44,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     warnings = len(problems) - errors
     output.line(f"{_count(errors, 'error')}, {_count(warnings, 'warning')} in {_files(loaded)}.")
+    if last:
+        output.line(last)
     if not loaded.folder.read_files and not problems:
         output.line(
             f"No settings file: looked for {SETTINGS_FILE} here and {SYSTEM_SETTINGS}. --config names one."

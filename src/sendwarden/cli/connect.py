@@ -16,10 +16,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sendwarden.cli import connect_dovecot, connect_exim
+from sendwarden.cli import connect_dovecot, connect_exim, standing
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
@@ -46,6 +46,7 @@ _WHILE_DOWN = {
     "DUNNO": "while Sendwarden is down mail passes here unchecked",
 }
 _PAGE = "docs/when-sendwarden-is-down.md"
+_LIMITS = "docs/limits.md"
 # A socket that is open to everybody is reached on this machine by its own address.
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - read here, never bound
 
@@ -85,6 +86,21 @@ class Postfix:
 
     def value(self, name: str) -> str:
         return " ".join(self.ask("-h", name).split())
+
+    def order(self, changes: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Who is asked in turn, variables expanded: by main.cf (""), and by services with their own values.
+
+        ``changes`` of main.cf are taken to be made already.
+        """
+        made = [word for name, value in changes.items() for word in ("-o", f"{name}={value}")]
+        whole = {name: " ".join(self.ask(*made, "-xh", name).split()) for name in standing.NAMES}
+        found = {"": whole}
+        for line in self.ask(*made, "-xP").splitlines():
+            place, _, value = line.partition("=")
+            service, _, name = place.strip().rpartition("/")
+            if name in standing.NAMES:
+                found.setdefault(service, dict(whole))[name] = value.strip()
+        return found
 
     def is_set(self, name: str) -> bool:
         """Does main.cf set it, or is its value the default?"""
@@ -148,7 +164,7 @@ def _postfix(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> i
     if not arguments.config and settings_file(None) is None:
         output.line("By the embedded defaults, which only watch; --config names the settings of the daemon.")
     try:
-        return _with_postfix(wanted, arguments, output)
+        return _with_postfix(wanted, sockets(loaded), arguments, output)
     except PostfixSays as error:
         output.error(f"main.cf was not changed: {error}")
         return CANNOT
@@ -163,7 +179,9 @@ def _only_shown(loaded: Loaded, arguments: argparse.Namespace, output: Output) -
     return _ONLY_SHOWN[server](loaded, output, only_print=arguments.only_print)
 
 
-def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
+def _with_postfix(
+    wanted: dict[str, str], ours: standing.Sockets, arguments: argparse.Namespace, output: Output
+) -> int:
     if arguments.folder and not (Path(arguments.folder) / "main.cf").is_file():
         raise PostfixSays(f"{arguments.folder} has none; name the folder of Postfix's configuration")
     program = shutil.which("postconf", path=PROGRAMS)
@@ -171,12 +189,19 @@ def _with_postfix(wanted: dict[str, str], arguments: argparse.Namespace, output:
         found = {"server": "postfix", "found": False, "settings": wanted}
         output.record({**found, "while_down": while_down(wanted)})
         return _show_generic(wanted, output, asked_to_change=not arguments.only_print)
-    return _connect(Postfix(program, arguments.folder), wanted, arguments, output)
+    return _connect(Postfix(program, arguments.folder), wanted, ours, arguments, output)
 
 
-def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Namespace, output: Output) -> int:
+def _connect(
+    postfix: Postfix,
+    wanted: dict[str, str],
+    ours: standing.Sockets,
+    arguments: argparse.Namespace,
+    output: Output,
+) -> int:
     plan = _plan(postfix, wanted)
     overrides = postfix.overrides(wanted)
+    behind = behind_us(postfix, ours, plan.changes) or []
     backup = ""
     if not plan.changes:
         output.line("Postfix asks us already; nothing to change.")
@@ -194,8 +219,14 @@ def _connect(postfix: Postfix, wanted: dict[str, str], arguments: argparse.Names
         for name, value in overrides.items():
             output.line(f"  {name} = {value}")
         output.line("Take those out, or put our entry there as well (postconf -P).")
+    if behind:
+        output.line(
+            f"What these refuse counts until its window ends, since they stand behind us ({_LIMITS}):"
+        )
+        for one in behind:
+            output.line(f"  {one.setting}: {', '.join(one.entries)}   ({one.remedy})")
     found = {"server": "postfix", "found": True, "settings": wanted, "changes": plan.changes}
-    found["while_down"] = while_down(wanted)
+    found |= {"while_down": while_down(wanted), "behind": {one.setting: one.entries for one in behind}}
     output.record(
         {**found, "overrides": overrides, "changed": bool(backup), "backup": backup, "undo": plan.undo}
     )
@@ -236,6 +267,27 @@ def _show_while_down(lines: Mapping[str, str], output: Output) -> None:
     output.line(f"If Sendwarden is stopped or hangs ({_PAGE} has the details):")
     for name, says in while_down(lines).items():
         output.line(f"  {name}: {says}")
+
+
+def sockets(loaded: Loaded) -> standing.Sockets:
+    """How Postfix's settings may name ours."""
+    listen = loaded.settings.listen
+    return standing.Sockets(
+        standing.spellings(map(_endpoint, listen.milter)), standing.spellings(map(_endpoint, listen.policy))
+    )
+
+
+def behind_us(
+    postfix: Postfix, ours: standing.Sockets, changes: Mapping[str, str]
+) -> list[standing.Behind] | None:
+    """Who may refuse what we have charged; None: no service of this Postfix asks us. Raises `PostfixSays`."""
+    order = postfix.order(changes)
+    asking = {service: values for service, values in order.items() if standing.asks_us(values, ours)}
+    found = list(standing.behind(order[""], ours))
+    for service, values in asking.items():
+        others = [one for one in standing.behind(values, ours) if one not in found]
+        found += [replace(one, setting=f"{service}/{one.setting}") for one in others]
+    return found if asking else None
 
 
 def _endpoint(listen: str) -> str:

@@ -164,6 +164,8 @@ def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     if at_mail and at_mail.in_effect is not Verdict.ACCEPT:  # it never comes to the end of the message
         return Explanation(message, chosen, at_mail, runs, meters, warnings)
     walked = walk(judge, message, chosen)
+    message = judge.named(message)  # what a webmail says is known at the end of its message
+    chosen = chosen if channel else judge.channel(message.request)
     at_mail = None if at_mail and at_mail.plain else at_mail
     if not walked.left:
         return Explanation(message, chosen, walked.refused[-1], runs, meters, warnings, at_mail, walked)
@@ -239,6 +241,7 @@ def _show_decision(decision: Decision, output: Output) -> None:
         ("refused", decision.refused),
         ("discarded", decision.discarded),
         ("copy to", decision.copies_to),
+        ("removes", tuple(name for name, _number in decision.removed)),
         ("adds", tuple(f"{name}: {value}" for name, value in decision.headers)),
     ):
         if those:
@@ -262,6 +265,10 @@ def _record(found: Explanation) -> dict[str, object]:
         "delay_s": decision.delay_s,
         "transport": decision.transport,
         "limits": [use.record() for use in found.room.uses] if found.room else [],
+        "removed": [name for name, _number in decision.removed],
+        "login": found.message.request.login,
+        "login_from": found.message.request.login_from,
+        "origin": found.message.request.origin,
         "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
     }
 
@@ -269,7 +276,9 @@ def _record(found: Explanation) -> dict[str, object]:
 def _why_channel(found: Explanation) -> str:
     request, channel = found.message.request, found.channel
     login = f'login "{request.login}"' if request.login else "no login"
+    login += f" by {request.login_from}" if request.login_from else ""
     client = f"client {request.client_address}" if request.client_address else "a local program"
+    client += f" for {request.origin}" if request.origin else ""
     fits = "no channel fits: everything passes" if channel is OTHER else f"mode {channel.mode.value}"
     return f"({login}, {client}; {fits})"
 

@@ -1,9 +1,11 @@
-"""Warnings that need to know what goes on: what the state holds, and what time it is."""
+"""Warnings that need to know what goes on: what the state holds, what time it is, what a Postfix asks."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 
 from sendwarden.cli.configuration import open_state
+from sendwarden.cli.connect import PROGRAMS, Postfix, PostfixSays, behind_us, sockets
 from sendwarden.config.load import Loaded
 from sendwarden.core.ascii import printable
 from sendwarden.core.errors import StoreDown
@@ -52,3 +54,29 @@ def _full_tables(loaded: Loaded) -> list[Problem]:
             remedy = f"suggested: {4 * options.max_entries}; when full, the quietest keys are forgotten"
             problems.append(Problem("SW402", says, place, remedy, severity=Severity.WARNING))
     return problems
+
+
+def standing_warnings(loaded: Loaded, folder: str) -> tuple[list[Problem], str]:
+    """SW502: who may refuse behind us at this machine's Postfix; and what to say where nobody does.
+
+    ``folder``: Postfix's configuration; "": its own idea of it. Nothing is said where no Postfix asks us.
+    """
+    program = shutil.which("postconf", path=PROGRAMS)
+    if program is None:
+        return [], ""
+    try:
+        behind = behind_us(Postfix(program, folder), sockets(loaded), {})
+    except PostfixSays as error:
+        return [], f"Postfix could not be asked who stands behind Sendwarden: {error}"
+    problems = [
+        Problem(
+            "SW502",
+            f"Postfix's {one.setting}: what {', '.join(one.entries)} refuses counts until its window ends",
+            None,
+            one.remedy,
+            severity=Severity.WARNING,
+        )
+        for one in behind or ()
+    ]
+    last = "Postfix asks Sendwarden last: what others refuse does not count."
+    return problems, last if behind == [] else ""

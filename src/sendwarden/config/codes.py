@@ -136,6 +136,19 @@ CODES: Mapping[str, str] = {
         "Access tables are asked by policy and by milter. A mail server that uses both asks twice about each "
         "message, and tables that count would count it twice."
     ),
+    "SW330": (
+        "Mail of the webmail that comes without SMTP AUTH has no account but the webmail's host: one stolen "
+        "account uses up what all users may send, and none can be stopped alone. docs/webmail.md says how a "
+        "webmail names the account of each message."
+    ),
+    "SW331": (
+        "What a webmail says about accounts is believed only from the hosts of site.webmail, since anybody "
+        "can write a header. There are none."
+    ),
+    "SW332": (
+        "The account of the webmail's mail stands in a header, which a policy server does not see. Without a "
+        "milter all users of the webmail share the meter of its host."
+    ),
     "SW401": "A MeterMaid option has a value of the wrong kind.",
     "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",
     "SW403": "The routine works on another type of MeterMaid table.",
@@ -147,6 +160,10 @@ CODES: Mapping[str, str] = {
     "SW407": "A line of the option file that sets nothing that is read here.",
     "SW408": "An option is set twice. The last line counts.",
     "SW501": "The state file cannot be read.",
+    "SW502": (
+        "Postfix asks others behind Sendwarden, and tells nobody what they answered: a message that they "
+        "refuse stays charged to its account until the limit's window ends. Let Sendwarden stand last."
+    ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
         "A line of the senders file begins with an address, with @ and a domain, or with the local part of "

@@ -9,6 +9,7 @@ from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
 from sendwarden.config.values import recipients_meant, shown
+from sendwarden.config.webmail import check_webmail
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 from sendwarden.engine.channel import Channel
@@ -28,6 +29,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
+        *check_webmail(settings, place_of),
     ]
 
 

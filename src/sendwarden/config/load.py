@@ -18,6 +18,7 @@ from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
 from sendwarden.config.values import recipients_meant
+from sendwarden.config.webmail import webmail
 from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
@@ -107,6 +108,7 @@ def load(settings_file: Path | None) -> Loaded:
         every_domain=settings.senders.every_domain,
         internal=networks(settings.site.internal),
         relays=networks(settings.site.relays),
+        webmail=webmail(settings),
         mappings=mappings,
         meters=meters,
         external_logins=settings.accounts.external_logins,

@@ -31,6 +31,7 @@ Network = Annotated[object, BeforeValidator(values.network)]
 ChannelNetwork = Annotated[object, BeforeValidator(values.channel_network)]
 Domain = Annotated[str, BeforeValidator(values.domain)]
 Host = Annotated[str, BeforeValidator(values.host)]
+HeaderName = Annotated[str, BeforeValidator(values.header_name)]
 Recipients = Annotated[str, BeforeValidator(values.recipients)]
 DurationS = Annotated[int, BeforeValidator(values.duration)]
 Listen = Annotated[str, BeforeValidator(values.listen)]
@@ -91,6 +92,28 @@ class SiteSettings(_Table):
         default="",
         description="A page that a refusal names, for whoever is refused.",
         examples=['"https://help.example.org/limits"'],
+    )
+
+
+class WebmailSettings(_Table):
+    """Whom the webmail sends for, where it relays without SMTP AUTH."""
+
+    account: list[Literal["auth", "header", "received", "proxy-ip"]] = Field(
+        default=[],
+        description="Where the hosts of site.webmail say whose mail it is: auth (SMTP AUTH or XCLIENT "
+        "alone), header, received, proxy-ip; several are tried in this order.",
+        examples=['["header"]'],
+    )
+    header: HeaderName = Field(
+        default="X-Authenticated-User",
+        description="The header field that names the login, for account = header.",
+        examples=['"X-Authenticated-User"'],
+    )
+    remove: Literal["never", "foreign", "always"] = Field(
+        default="never",
+        description="Take that field out of messages: foreign, of those that others than the webmail wrote "
+        "it into; always, of all.",
+        examples=['"foreign"'],
     )
 
 
@@ -456,6 +479,7 @@ class Settings(_Table):
         examples=['"90d"'],
     )
     site: SiteSettings = SiteSettings()
+    webmail: WebmailSettings = WebmailSettings()
     accounts: AccountSettings = AccountSettings()
     senders: SendersSettings = SendersSettings()
     listen: ListenSettings = ListenSettings()

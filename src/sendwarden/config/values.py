@@ -31,6 +31,7 @@ LAST_PORT = 65535
 
 _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _DOMAIN_LETTERS = 253
+_FIELD_NAME = re.compile(r"[!-9;-~]+")
 _DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
 _IPV6 = 6
 _NO_SUBADDRESS = '@".\\ '
@@ -112,6 +113,14 @@ def host(value: object) -> object:
     if _LABELS.fullmatch(folded) and len(folded) <= _DOMAIN_LETTERS:
         return folded
     raise wrong(f"{shown(value)} is not the name of a machine", 'write "mail.example.org"')
+
+
+def header_name(value: object) -> object:
+    """The name of a header field (RFC 5322 section 3.6.8)."""
+    if not isinstance(value, str) or _FIELD_NAME.fullmatch(value):
+        return value
+    remedy = f'write "{value.rstrip(": ")}"' if _FIELD_NAME.fullmatch(value.rstrip(": ")) else ""
+    raise wrong(f"{shown(value)} is not the name of a header field", remedy or 'write "X-Authenticated-User"')
 
 
 def recipients(value: object) -> object:

@@ -19,7 +19,8 @@ class Stage(Enum):
 class Request:
     """What is known of one SMTP transaction at one stage. What is not known yet is empty.
 
-    ``login`` is the name as the mail server authenticated it, never anything that the client merely claims.
+    ``login`` is the name as the mail server authenticated it, never anything that the client merely claims;
+    or, at the end of a message, as a webmail of the site says it (``login_from``).
     Addresses are without angle brackets; an empty sender is the null sender.
     """
 
@@ -36,6 +37,8 @@ class Request:
     parameters: tuple[str, ...] = ()  # ESMTP parameters of this MAIL or RCPT, as in "NOTIFY=NEVER"
     # At RCPT: the commands of this message so far with this one, and how many before it were accepted.
     counts: tuple[int, int] = (0, 0)
+    login_from: str = ""  # where the webmail named the login; "" where the mail server authenticated it
+    origin: str = ""  # the browser's address as the webmail names it; it stands in for a login
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Message:
     body: bytes = b""  # empty unless a filter of the channel asks for it
     size_bytes: int = 0
     cut: bool = False  # it has more headers than are looked at
+    several: tuple[str, ...] = ()  # accounts that its webmail names, of which only one can be right
 
 
 Numbers = Mapping[str, str | int | float]
@@ -92,6 +96,7 @@ class Decision:
     watched: bool = False
     code: int = 0  # SMTP code of a refusal where the site names one, as 421; 0: 550 or 450
     fields: tuple[tuple[str, str], ...] = ()  # header fields to set, in place of those that are there
+    removed: tuple[tuple[str, int], ...] = ()  # header fields to take out: name, and which of it, from 1
     new_sender: str | None = None  # of the envelope
     delays_on: bool = False  # the same before the later answers to this message
     whole: bool = True  # at RCPT: a discard is meant for all recipients
@@ -111,7 +116,7 @@ class Decision:
     @property
     def changes(self) -> bool:
         """Is something about the message to be changed?"""
-        return bool(self.headers or self.fields) or self.new_sender is not None
+        return bool(self.headers or self.fields or self.removed) or self.new_sender is not None
 
     @property
     def smtp_code(self) -> int:

@@ -48,6 +48,7 @@ SENTENCES: dict[str, str] = {
     "too-many-headers": (
         "the message has more than {most} header fields, or more letters in them than mail ever has"
     ),
+    "webmail-several": "the webmail names several accounts for one message: {accounts}",
     "foreign-header": '{header} names "{address}", which does not belong to "{account}"',
     "no-from": 'there is no {header}, and the envelope sender "{address}" does not belong to "{account}"',
     "display-name": 'the name in {header} reads "{address}", which does not belong to "{account}"',

@@ -6,7 +6,8 @@ body if no filter reads it. One connection carries many messages; a new configur
 message, unless it needs steps that this connection was not given, then with the next connection.
 
 The login is what the mail server itself authenticated: the macro {auth_authen}, and only where {auth_type}
-says how. With EXTERNAL that name is the subject of a certificate; it counts only if the site says so.
+says how. With EXTERNAL that name is the subject of a certificate; it counts only if the site says so. What a
+webmail says of its mail (`engine.webmail`) is known at the end of a message.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -112,7 +113,7 @@ def unwanted_steps(site: Site) -> Step:
         steps |= Step.NR_MAIL
     if not any(script.facts.body for script in site.scripts):
         steps |= Step.NO_BODY
-    if not site.scripts and not site.judges_headers and Stage.END_OF_MESSAGE not in asked:
+    if not site.reads_headers and Stage.END_OF_MESSAGE not in asked:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -142,6 +143,7 @@ def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
     replies += [AddRecipient(f"<{address}>") for address in decision.copies_to]
     replies += [DeleteRecipient(path) for path in dict.fromkeys(paths) if bare_address(path) in gone]
     replies += [ChangeHeader(1, name, value) for name, value in decision.fields]
+    replies += [ChangeHeader(number, name, "") for name, number in decision.removed]
     if decision.new_sender is not None:
         replies.append(ChangeSender(f"<{decision.new_sender}>"))
     if decision.verdict is Verdict.HOLD:
@@ -305,6 +307,9 @@ class MilterConnection(Connection):
         return macros.get("{auth_authen}", "")
 
     def _abort(self, _command: Abort) -> None:
+        """Behind our end it says nothing; without one somebody before us refused, or the client went."""
+        if self._message and (queue_id := self._session.macro("i")):
+            self._judge.given_up(queue_id)
         self._message = None
 
     def _rcpt(self, command: Rcpt) -> bool:
@@ -338,10 +343,8 @@ class MilterConnection(Connection):
             raise ProtocolError("the end of a message that has no sender")
         envelope.take_body(command.chunk)
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
-        recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
-        request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
-        headers = tuple(envelope.headers)
-        message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
+        asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
+        message = self._judge.named(envelope.message(asked))
         self._at_end(message, envelope)
 
     def _say(self, message: Message, envelope: Envelope, decision: Decision) -> None:

@@ -135,7 +135,9 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "account": decision.account,
         "channel": decision.channel,
         "login": request.login,
+        "login_from": request.login_from,
         "client": request.client_address,
+        "origin": request.origin,
         "sender": request.sender,
         "recipients": list(request.recipients),
         "queue_id": request.queue_id,
@@ -144,6 +146,7 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "discarded": list(decision.discarded),
         "copies_to": list(decision.copies_to),
         "headers": [f"{name}: {value}" for name, value in decision.headers],
+        "removed": [name for name, _number in decision.removed],
     }
     return {name: value for name, value in event.items() if value}
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sendwarden.core.decision import Message, Request
+from sendwarden.core.identity import bare_address
 from sendwarden.service.carried import Carried
 from sendwarden.service.judge import MOST_HEADERS
 from sendwarden.wire.base import ProtocolError
@@ -39,6 +41,15 @@ class Envelope:
     @property
     def size_bytes(self) -> int:
         return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Each once, without angle brackets."""
+        return tuple(dict.fromkeys(map(bare_address, self.paths)))
+
+    def message(self, request: Request) -> Message:
+        """All of it, at its end."""
+        return Message(request, tuple(self.headers), bytes(self.body), self.size_bytes, self.cut)
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
         """What is too much is left out, and known to be."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
 from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
-from sendwarden.engine.channel import Channel, Mode, channel_of
+from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
+from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
@@ -34,6 +35,8 @@ ADDRESS_LETTERS = 1000
 # Header fields of a message. Mail has some dozens, a few hundred after a long way through lists; a filter may
 # look at each of them for each of a thousand recipients.
 MOST_HEADERS = 5000
+# Accounts that a reason names, of a message that could be of several.
+ACCOUNTS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Judge:
         """The account a request is about: the login, or the host or local program that stands in for one."""
         if request.login:
             return account_of(request.login, self.site.identity)
+        if request.origin:
+            return host_account(request.origin)
         return host_account(request.client_address) if request.client_address else "[local]"
 
     def sender(self, request: Request) -> Decision:
@@ -106,8 +111,8 @@ class Judge:
         what `sender` said of the message, if it was asked before.
         """
         decision = sender or self.sender(request)
-        if not decision.plain or self._allowance is None:
-            return decision
+        if not decision.plain or self._allowance is None or self.site.webmail.names(request):
+            return decision  # whose room a webmail takes, its message says
         channel = self.channel(request)
         limited = self._allowance.state(request, channel, decision.account)
         limited = limited or self._allowance.recipient(request, channel, decision.account, name, server)
@@ -116,10 +121,15 @@ class Judge:
     def whole(self, request: Request, whole: Whole) -> Decision:
         """At DATA or at the end of a message of which no more than numbers are known."""
         channel, account = self.channel(request), self.account(request)
-        if self._allowance is None:
+        if self._allowance is None or self.site.webmail.names(request):
             return Decision(Verdict.ACCEPT, channel.name, account)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
+
+    def given_up(self, queue_id: str) -> None:
+        """A message goes no further, and was not judged at its end: what it was charged comes back."""
+        if self._allowance:
+            self._allowance.release(queue_id.encode("utf-8", "surrogateescape"))
 
     def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
         """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
@@ -131,6 +141,15 @@ class Judge:
         if message.cut and request.login:
             return self._unread(request, channel)
         return self.tables.rewrite(message, channel, self.account(request), trace)
+
+    def named(self, message: Message) -> Message:
+        """A message with the account that its webmail says it is of. To be asked first at its end."""
+        request, webmail = message.request, self.site.webmail
+        if not webmail.names(request):
+            return message
+        found = sender_of(message.headers, webmail, self.site.identity)
+        known = replace(request, login=found.login, login_from=found.login_from, origin=found.address)
+        return replace(message, request=known, several=found.several)
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -155,13 +174,24 @@ class Judge:
         return decision
 
     def settled(self, message: Message, filtered: Decision, channel: Channel) -> Decision:
-        """What was found so far, unless the account is shut or has no room for what is let through.
+        """The second half: what its account may send, and what is taken out of its header.
 
         May raise `NeedsRoom`; then nothing has happened.
         """
-        allowance = self._allowance
-        if allowance is None:
-            return filtered
+        decision = filtered
+        if self._allowance:
+            decision = self._allowed(message, channel, filtered, self._allowance)
+        removed = self.site.webmail.removed(message.request, message.headers)
+        if not removed:
+            return decision
+        # Mail of strangers is on no channel that could have a mode: the site's counts (`config.webmail`).
+        watched = decision.watched or (channel is not OTHER and channel.mode is Mode.WATCH)
+        return replace(decision, removed=removed, watched=watched)
+
+    def _allowed(
+        self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
+    ) -> Decision:
+        """What was found so far, unless the account is shut or has no room for what is let through."""
         request = message.request
         shut = allowance.state(request, channel, filtered.account)
         name = request.queue_id.encode("utf-8", "surrogateescape")
@@ -178,7 +208,11 @@ class Judge:
     def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
         request = message.request
-        if message.cut and (channel.sourcefilter or channel.destinationfilters):
+        if message.several:
+            accounts = ", ".join(message.several[:ACCOUNTS_SHOWN])
+            return self._not_judged(request, channel, Reason("webmail-several", {"accounts": accounts}))
+        unnamed = not request.login and self.site.webmail.names(request)
+        if message.cut and (unnamed or channel.sourcefilter or channel.destinationfilters):
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
@@ -198,12 +232,15 @@ class Judge:
 
     def _unread(self, request: Request, channel: Channel) -> Decision:
         """A message with so many headers that filters could be kept busy or made blind by it."""
+        return self._not_judged(request, channel, Reason("too-many-headers", {"most": MOST_HEADERS}))
+
+    def _not_judged(self, request: Request, channel: Channel, reason: Reason) -> Decision:
         site = self.site
         return Decision(
             sayable(Verdict.REFUSE, request, channel, site.internal, site.relays),
             channel.name,
             self.account(request),
-            (Reason("too-many-headers", {"most": MOST_HEADERS}),),
+            (reason,),
             enhanced="5.6.0",
             reference=self._outside.references.next(),
             watched=channel.mode is Mode.WATCH,

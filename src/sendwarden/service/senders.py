@@ -29,10 +29,10 @@ def envelope_mismatch(request: Request, channel: Channel, account: str, owners: 
 
 
 def message_mismatch(message: Message, channel: Channel, account: str, owners: Owners) -> tuple[Reason, ...]:
-    """At the end of a message. A refusal for the envelope was said at MAIL already."""
+    """At the end of a message. A refusal for the envelope was said at MAIL, if the login was known then."""
     request = message.request
     found: tuple[Reason, ...] = ()
-    if channel.foreign_sender != "refuse":
+    if channel.foreign_sender != "refuse" or request.login_from:
         found = envelope_mismatch(request, channel, account, owners)
     if channel.header_from == "own" and request.login:
         found += header_reasons(message.headers, request.sender, account, owners)

@@ -19,6 +19,7 @@ from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.owners import Owners, SenderTable
 from sendwarden.engine.sieve.compile import Script
+from sendwarden.engine.webmail import Webmail
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -34,6 +35,7 @@ class Site:
     every_domain: bool = False  # a login without a domain owns its name at each of our domains
     internal: Networks = LOOPBACK
     relays: Networks = ()  # internal hosts that pass on mail of others
+    webmail: Webmail = field(default_factory=Webmail)
     mappings: Mappings = field(default_factory=lambda: Mappings({}))
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
@@ -67,6 +69,11 @@ class Site:
     @property
     def judges_headers(self) -> bool:
         return any(channel.header_from == "own" for channel in self.channels)
+
+    @property
+    def reads_headers(self) -> bool:
+        """Does anything but access tables look at the header of a message?"""
+        return bool(self.scripts) or self.judges_headers or self.webmail.reads_headers
 
     @property
     def owners(self) -> Owners:
