@@ -51,6 +51,21 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '["50/1h", "50/24h"]',
     ),
+    "SW114": (
+        settings(
+            '[[scanner]]\nname = "a"\nkind = "spamd"\n[[score_header]]\nname = "a"\n'
+            'header = "X-Spam-Score"\nwriters = ["192.0.2.9/32"]'
+        ),
+        '"a"',
+    ),
+    "SW115": (settings('[[channel]]\nname = "a"\nlogin = true\nscan = ["spm"]'), '"spm"'),
+    "SW116": (
+        settings(
+            '[[scanner]]\nname = "a"\nkind = "spamd"\n'
+            '[[channel]]\nname = "a"\nlogin = true\nscan = ["a"]\nvirus = "refuse"'
+        ),
+        '"refuse"',
+    ),
     "SW121": (settings('[mapping]\nfile = "nowhere"'), '"nowhere"'),
     "SW122": (settings('[listen]\nmilter = "0.0.0.0:10032"'), '"0.0.0.0:10032"'),
     "SW123": (settings('[listen]\nmilter = "127.0.0.1:10031"'), '"127.0.0.1:10031"'),
@@ -113,6 +128,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW323": ({**settings('[access]\nfrontends = "policy"'), **mapping("MAIL_ACCESS\n*|* $B\n")}, "$B"),
     "SW324": (settings('[[channel]]\nname = "a"\nlogin = true\nforeign_sender = "tag"'), '"tag"'),
     "SW325": ({**settings('[access]\nfrontends = "both"'), **mapping(COUNTED)}, '"both"'),
+    "SW326": (sieve('require "spamtest";\nif spamtest "10" { discard; }\n'), '"s.filter"'),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -133,6 +149,8 @@ LIVE = ("SW402", "SW501")
 WARNINGS = frozenset(
     {
         "SW109",
+        "SW116",
+        "SW326",
         "SW140",
         "SW130",
         "SW131",

@@ -18,6 +18,8 @@ from sendwarden.config.schema import (
     SHIPPED_LIMITS,
     ChannelSettings,
     LimitSettings,
+    ScannerSettings,
+    ScoreHeaderSettings,
 )
 from sendwarden.core.place import Place
 from sendwarden.core.units import Rate
@@ -53,6 +55,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _rows(loaded: Loaded) -> Iterator[Row]:
     yield from _table(loaded, loaded.settings, (), "")
+    yield from _named(loaded, "scanner", loaded.settings.scanner, ())
+    yield from _named(loaded, "score_header", loaded.settings.score_header, ())
     yield from _named(loaded, "limits", loaded.settings.limits, SHIPPED_LIMITS)
     for number, override in enumerate(loaded.settings.override):
         yield from _one(loaded, ("override", number), f"override.{number + 1}", override, {})
@@ -65,7 +69,7 @@ def _rows(loaded: Loaded) -> Iterator[Row]:
 def _named(
     loaded: Loaded,
     table: str,
-    own: Sequence[ChannelSettings | LimitSettings],
+    own: Sequence[ChannelSettings | LimitSettings | ScannerSettings | ScoreHeaderSettings],
     shipped: Iterable[Mapping[str, object]],
 ) -> Iterator[Row]:
     """Tables that have names: those of the settings, then those that are shipped and not changed."""

@@ -29,6 +29,12 @@ CODES: Mapping[str, str] = {
     "SW111": "A channel or an override names a row of limits that does not exist.",
     "SW112": "An override says for no account, domain or host that it holds.",
     "SW113": "An override names a channel that does not exist.",
+    "SW114": "Two scanners or score headers have the same name, or two score headers name the same header.",
+    "SW115": "A channel names a scanner or score header that does not exist.",
+    "SW116": (
+        "What happens to spam or to viruses is said, but the channel asks no scanner that looks for them: "
+        "that is what scan is for."
+    ),
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "
@@ -129,6 +135,10 @@ CODES: Mapping[str, str] = {
     "SW325": (
         "Access tables are asked by policy and by milter. A mail server that uses both asks twice about each "
         "message, and tables that count would count it twice."
+    ),
+    "SW326": (
+        "The filter asks for the result of a scanner, and the channel asks none: spamtest and virustest are "
+        "always 0 there."
     ),
     "SW401": "A MeterMaid option has a value of the wrong kind.",
     "SW402": "A MeterMaid table is nearly full. When it is, the quietest keys are forgotten.",

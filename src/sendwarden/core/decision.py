@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sendwarden.core.scan import Finding
+
 
 class Stage(Enum):
     """When in an SMTP session the question is asked."""
@@ -47,6 +49,8 @@ class Message:
     body: bytes = b""  # empty unless a filter of the channel asks for it
     size_bytes: int = 0
     cut: bool = False  # it has more headers than are looked at
+    body_cut: bool = False  # its body is longer than what is kept of it
+    findings: tuple[Finding, ...] = ()  # of scanners
 
 
 Numbers = Mapping[str, str | int | float]
@@ -92,6 +96,7 @@ class Decision:
     watched: bool = False
     code: int = 0  # SMTP code of a refusal where the site names one, as 421; 0: 550 or 450
     fields: tuple[tuple[str, str], ...] = ()  # header fields to set, in place of those that are there
+    without: tuple[tuple[str, int], ...] = ()  # header fields to take out, and how many there are of each
     new_sender: str | None = None  # of the envelope
     delays_on: bool = False  # the same before the later answers to this message
     whole: bool = True  # at RCPT: a discard is meant for all recipients
@@ -111,7 +116,7 @@ class Decision:
     @property
     def changes(self) -> bool:
         """Is something about the message to be changed?"""
-        return bool(self.headers or self.fields) or self.new_sender is not None
+        return bool(self.headers or self.fields or self.without) or self.new_sender is not None
 
     @property
     def smtp_code(self) -> int:

@@ -142,22 +142,32 @@ class Connection(asyncio.Protocol, Served):
             self._transport.abort()
             self._transport = None
 
-    def answer_soon(self, ending: Ending, reply: bytes, delay_s: float = 0.0) -> None:
+    def answer_soon(
+        self, ending: Ending, reply: bytes, delay_s: float = 0.0, deadline_s: float = DEADLINE_S
+    ) -> None:
         """Answer at once if nothing must be awaited before, and no ``delay_s``; else later."""
         if ending is None and not delay_s:
             self.write(reply)
         else:
-            self.answer_later(_slowly(ending, delay_s) if delay_s or not ending else ending, lambda: reply)
+            ending = _slowly(ending, delay_s) if delay_s or not ending else ending
+            self.answer_later(ending, lambda: reply, deadline_s)
 
-    def answer_later(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
+    def answer_later(
+        self,
+        ending: Coroutine[None, None, None],
+        reply: Callable[[], bytes],
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         """Await ``ending``, then send what ``reply`` gives and go on."""
-        self.answering = asyncio.get_running_loop().create_task(self._concluded(ending, reply))
+        self.answering = asyncio.get_running_loop().create_task(self._concluded(ending, reply, deadline_s))
         self._read_or_wait()
 
-    async def _concluded(self, ending: Coroutine[None, None, None], reply: Callable[[], bytes]) -> None:
+    async def _concluded(
+        self, ending: Coroutine[None, None, None], reply: Callable[[], bytes], deadline_s: float
+    ) -> None:
         try:
             try:
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(deadline_s):
                     await ending
             finally:
                 self.answering = None

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 
 from sendwarden.service.carried import Carried
 from sendwarden.service.judge import MOST_HEADERS
+from sendwarden.service.site import BODY_BYTES
 from sendwarden.wire.base import ProtocolError
 
-# Most of a body that is kept for filters, in bytes.
-BODY_BYTES = 1024 * 1024
 # Most of the letters in headers, besides their number (`MOST_HEADERS`): what is more is not looked at.
 HEADER_BYTES = 16 * 1024 * 1024
 # Most of recipients, in bytes; a mail server has its own limit far below. Each counts for what it takes of
@@ -30,6 +29,7 @@ class Envelope:
     carried: list[Carried] = field(default_factory=list)  # what access tables want done at the end
     delay_s: float = 0.0  # before each answer
     headers: list[tuple[str, str]] = field(default_factory=list)
+    keep_bytes: int = BODY_BYTES  # of the body
     body: bytearray = field(default_factory=bytearray)
     header_letters: int = 0
     cut: bool = False
@@ -39,6 +39,10 @@ class Envelope:
     @property
     def size_bytes(self) -> int:
         return self.header_letters + _HEADER_SIGNS * len(self.headers) + self.body_bytes
+
+    @property
+    def body_cut(self) -> bool:
+        return self.body_bytes > len(self.body)
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
         """What is too much is left out, and known to be."""
@@ -58,4 +62,4 @@ class Envelope:
 
     def take_body(self, chunk: bytes) -> None:
         self.body_bytes += len(chunk)
-        self.body += chunk[: max(0, BODY_BYTES - len(self.body))]
+        self.body += chunk[: max(0, self.keep_bytes - len(self.body))]

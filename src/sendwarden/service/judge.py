@@ -12,13 +12,16 @@ from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, 
 from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode, channel_of
+from sendwarden.engine.handover import read_headers
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside
-from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.rulings import ACCEPTED, SEVERITY, Hearing, joined
+from sendwarden.service.scanned import with_findings
+from sendwarden.service.scanning import Scan, Scanning
 from sendwarden.service.senders import (
     ForeignSender,
     envelope_mismatch,
@@ -54,12 +57,14 @@ class Judge:
         meters: MeterTables,
         outside: Outside,
         allowance: Allowance | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """Without an ``allowance`` there are no limits and no states."""
+        """Without an ``allowance`` there are no limits and no states, without ``scanning`` no scanners."""
         self.site = site
         self._meters = meters
         self._outside = outside
         self._allowance = allowance
+        self._scanning = scanning
         self.tables = AccessTables(site, meters, outside)
 
     def channel(self, request: Request) -> Channel:
@@ -124,6 +129,14 @@ class Judge:
             return self._unread(request, channel)
         return self.tables.rewrite(message, channel, self.account(request), trace)
 
+    def scan(self, message: Message) -> Scan | None:
+        """What is to be awaited and put into the message before it is judged; None: no scanner is asked."""
+        names = self.channel(message.request).scan
+        if not names or self._scanning is None or message.cut:
+            return None
+        message, _findings, _forged = read_headers(message, self.site.score_headers)
+        return self._scanning.scan(message, names)
+
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
     ) -> Decision:
@@ -132,6 +145,9 @@ class Judge:
         ``trace`` collects the filters' runs; ``channel`` judges as if it came by this one.
         """
         channel = channel or self.channel(message.request)
+        forged: tuple[tuple[str, int], ...] = ()
+        if self.site.score_headers:
+            message, forged = self._read_headers(message, channel)
         found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
         if channel.foreign_sender == "refuse" and is_mismatch(found):
             decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
@@ -139,7 +155,19 @@ class Judge:
             decision = self._filtered(message, channel, trace)
         if found:
             decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
-        return self._allowed(message, channel, decision, self._allowance) if self._allowance else decision
+        if message.findings:
+            decision = with_findings(decision, message, channel, self.site, self._outside.references)
+        if self._allowance:
+            decision = self._allowed(message, channel, decision, self._allowance)
+        return _without(decision, forged, channel) if forged else decision
+
+    def _read_headers(
+        self, message: Message, channel: Channel
+    ) -> tuple[Message, tuple[tuple[str, int], ...]]:
+        """The message without forged score headers, and with what the others say if the channel wants it."""
+        read, findings, forged = read_headers(message, self.site.score_headers)
+        wanted = tuple(one for one in findings if one.scanner in channel.scan)
+        return replace(read, findings=(*message.findings, *wanted)), forged
 
     def _allowed(
         self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
@@ -199,7 +227,14 @@ class Judge:
         request = message.request
         by_account = channel.envelope_from == "account" and request.login
         sender = self.account(request) if by_account else _shown(request.sender)
-        mail = Mail(message.headers, sender, _all_shown(recipients), message.body, message.size_bytes)
+        mail = Mail(
+            message.headers,
+            sender,
+            _all_shown(recipients),
+            message.body,
+            message.size_bytes,
+        )
+        mail.findings = message.findings
 
         def run(script: Script, those: tuple[str, ...]) -> None:
             apart = script.facts.recipient and channel.count == "recipient"
@@ -248,8 +283,11 @@ class Judge:
         )
 
 
-# Which of several decisions about a whole message counts: the first of these.
-SEVERITY = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD, Verdict.HOLD, Verdict.ACCEPT)
+def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: Channel) -> Decision:
+    """A decision with the forged score headers that are taken out, unless the channel only watches."""
+    told = tuple(Reason("score-forged", {"header": name, "count": count}) for name, count in forged)
+    taken = () if channel.mode is Mode.WATCH else forged
+    return replace(decision, reasons=(*told, *decision.reasons), without=taken)
 
 
 def _severer(filtered: Decision, *others: Decision | None) -> Decision:

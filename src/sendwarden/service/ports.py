@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.world import MeterTables
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "MeterTables",
     "Outside",
     "References",
+    "Scanner",
 ]
 
 
@@ -89,4 +91,17 @@ class Ledger(Protocol):
 
         Raises `StoreDown`; the caller answers all the same.
         """
+        ...
+
+
+class Scanner(Protocol):
+    """Something that looks into messages."""
+
+    @property
+    def name(self) -> str:
+        """As the settings call it."""
+        ...
+
+    async def scan(self, message: ToScan) -> Finding:
+        """Raises `ScannerDown` for whatever is no answer. Takes as long as it takes: the caller gives up."""
         ...
