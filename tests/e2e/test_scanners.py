@@ -11,9 +11,11 @@ from tests.servers.clamd import EICAR, SIGNATURE, Clamd
 from tests.servers.client import message
 from tests.servers.dovecot import Dovecot
 from tests.servers.front import Front
+from tests.servers.rspamd import ZONE, Rspamd
 from tests.servers.sink import Sink
 from tests.servers.space import free_port, wait_for
 from tests.servers.spamd import Spamd
+from tests.servers.zone import Zone
 
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 HOME = "198.51.100.7"
@@ -36,6 +38,11 @@ timeout = "20s"
 name = "virus"
 kind = "clamd"
 at = "127.0.0.1:{clamd}"
+timeout = "20s"
+[[scanner]]
+name = "rspamd"
+kind = "rspamd"
+at = "127.0.0.1:{rspamd}"
 timeout = "20s"
 [[score_header]]
 name = "upstream"
@@ -66,6 +73,20 @@ def clamd() -> Iterator[Clamd]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def zone() -> Iterator[Zone]:
+    server = Zone(ZONE, HOME)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def rspamd(zone: Zone) -> Iterator[Rspamd]:
+    server = Rspamd(zone.port)
+    yield server
+    server.stop()
+
+
 class Site:
     """Postfix, Dovecot and Sendwarden before the scanners."""
 
@@ -82,8 +103,8 @@ class Site:
 
 
 @pytest.fixture
-def site(sink: Sink, dovecot: Dovecot, spamd: Spamd, clamd: Clamd) -> Site:
-    return Site(sink, dovecot, {"spamd": spamd.port, "clamd": clamd.port})
+def site(sink: Sink, dovecot: Dovecot, spamd: Spamd, clamd: Clamd, rspamd: Rspamd) -> Site:
+    return Site(sink, dovecot, {"spamd": spamd.port, "clamd": clamd.port, "rspamd": rspamd.port})
 
 
 def with_attachment(content: bytes) -> bytes:
@@ -135,9 +156,9 @@ def test_all_outbound_spam_is_refused_by_one_setting_and_inbound_spam_never_boun
         assert front.relay("203.0.113.200").send("x@else.example", US, spam).code == 250
         wait_for("it is held", front.postfix.held)
         assert delivered(front) == []
+        found = reasons(front, "decision", 3)
         decisions = front.sendwarden.events("decision")
         assert [one["verdict"] for one in decisions] == ["refuse", "discard", "hold"]
-        found = reasons(front, "decision", 2)
         assert any(one["id"] == "no-backscatter" for one in found)
         front.postfix.delete_held()
         assert any(
@@ -168,11 +189,16 @@ def test_a_score_header_counts_from_its_writer_and_is_taken_out_from_all_others(
         assert upstream.send("x@else.example", US, high).code == 250
         texts = delivered(front)
         assert len(texts) == 1 and "X-Spam-Status: No, score=1.5" in texts[0]
+        reasons(front, "decision")
         assert front.sendwarden.events("decision")[-1]["verdict"] == "discard"
 
 
-def test_a_home_address_on_a_list_scores_for_strangers_and_not_for_our_own_users(site: Site) -> None:
-    channel = 'scan = ["spam"]\nspam = "hold"\n'
+@pytest.mark.parametrize("scanner", ["spam", "rspamd"])
+def test_a_home_address_on_a_list_scores_for_strangers_and_not_for_our_own_users(
+    site: Site, zone: Zone, scanner: str
+) -> None:
+    zone.asked.clear()
+    channel = f'scan = ["{scanner}"]\nspam = "hold"\n'
     webmail = message(headers=[("X-Originating-IP", f"[{HOME}]")])
     webmail = f"Received: from [{HOME}] by webmail.example.org via HTTP\r\n".encode() + webmail
     with site.with_channel(f"{SUBMISSION}{channel}{INCOMING}{channel}") as front:
@@ -182,9 +208,26 @@ def test_a_home_address_on_a_list_scores_for_strangers_and_not_for_our_own_users
         delivered(front)
         (scored,) = reasons(front, "message")
         assert scored["id"] == "scored" and not front.postfix.held()
+        assert not zone.asked
 
         assert front.relay(HOME).send("x@else.example", US, message()).code == 250
         wait_for("it is held", front.postfix.held)
+        front.postfix.delete_held()
+        assert bool(zone.asked) is (scanner == "rspamd")
+
+
+def test_rspamd_scores_what_goes_out_and_calls_phishing_what_comes_in(site: Site) -> None:
+    asks = 'scan = ["rspamd"]\nspam = "refuse"\n'
+    phish = message() + b"Please verify your account at phish.example now.\r\n"
+    with site.with_channel(f"{SUBMISSION}{asks}{INCOMING}{asks}") as front:
+        eve = front.submission("eve")
+        assert eve.send("eve@example.org", VICTIM, message()).code == 250
+        assert eve.send("eve@example.org", VICTIM, message() + GTUBE + b"\r\n").code == 550
+        assert front.relay("203.0.113.200").send("x@else.example", US, phish).code == 250
+
+        wait_for("it is told", lambda: front.sendwarden.events("phishing-received"))
+        (event,) = front.sendwarden.events("phishing-received")
+        assert (event["recipients"], event["rules"], event["verdict"]) == (US, ["LOCAL_PHISHING"], "hold")
         front.postfix.delete_held()
 
 
@@ -202,7 +245,7 @@ def test_inbound_phishing_is_recorded_with_who_received_it(site: Site) -> None:
 
 
 def test_a_scanner_that_is_down_lets_mail_pass_and_is_told(sink: Sink, dovecot: Dovecot) -> None:
-    dead = Site(sink, dovecot, {"spamd": free_port(), "clamd": free_port()})
+    dead = Site(sink, dovecot, {name: free_port() for name in ("spamd", "clamd", "rspamd")})
     with dead.with_channel(f'{SUBMISSION}scan = ["spam"]\nspam = "refuse"\n') as front:
         eve = front.submission("eve")
         for _ in range(5):

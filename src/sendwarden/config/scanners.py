@@ -12,16 +12,25 @@ from sendwarden.service.ports import Clock, EventLog, Scanner
 from sendwarden.service.scanning import Ours, Scanning
 from sendwarden.service.site import Bounds, Site
 
-# Kind -> its adapter, and where it listens as its package has it.
-KINDS: Mapping[str, tuple[Callable[[str, str], Scanner], str]] = {
-    "spamd": (Spamd, "127.0.0.1:783"),
-    "clamd": (Clamd, "unix:/run/clamav/clamd.ctl"),
-}
 ON_FINDING: Mapping[OnFinding, Verdict] = {
     "pass": Verdict.ACCEPT,
     "hold": Verdict.HOLD,
     "discard": Verdict.DISCARD,
     "refuse": Verdict.REFUSE,
+}
+
+
+def _rspamd(name: str, place: str) -> Scanner:
+    from sendwarden.lookups.rspamd import Rspamd  # noqa: PLC0415 - an HTTP client, if asked for
+
+    return Rspamd(name, place)
+
+
+# Kind -> its adapter, and where it listens as its package has it.
+KINDS: Mapping[str, tuple[Callable[[str, str], Scanner], str]] = {
+    "spamd": (Spamd, "127.0.0.1:783"),
+    "rspamd": (_rspamd, "127.0.0.1:11333"),
+    "clamd": (Clamd, "unix:/run/clamav/clamd.ctl"),
 }
 
 

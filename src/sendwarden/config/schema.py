@@ -360,13 +360,14 @@ class ScannerSettings(_Table):
     """A program that looks into messages when a channel asks it."""
 
     name: SomeText = Field(description="What channels call it.", examples=['"spam"'])
-    kind: Literal["spamd", "clamd"] = Field(
-        description="Whose protocol it speaks: SpamAssassin's spamd or ClamAV's clamd.",
+    kind: Literal["spamd", "rspamd", "clamd"] = Field(
+        description="Whose protocol it speaks: SpamAssassin's spamd, rspamd, or ClamAV's clamd.",
         examples=['"spamd"'],
     )
     at: ScannerPlace = Field(
         default="",
-        description="Its socket; empty: 127.0.0.1:783 (spamd) or unix:/run/clamav/clamd.ctl (clamd).",
+        description="Its socket; empty: 127.0.0.1:783 (spamd), 127.0.0.1:11333 (rspamd) or "
+        "unix:/run/clamav/clamd.ctl (clamd).",
         examples=['"127.0.0.1:783"'],
     )
     timeout: Wait = Field(

@@ -6,7 +6,7 @@ Source: rspamd's documentation, "Protocol". HTTP frames both. Symbols that hit a
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -16,6 +16,9 @@ PATH = "/checkv2"
 # An answer with a few hundred symbols and their options takes some tens of thousand bytes.
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_SYMBOLS = 500
+# Of a question: a head has its limits, and rules look at the first few recipients.
+MAX_RECIPIENTS = 50
+MAX_FIELD_LETTERS = 500
 # Scores beyond this are no scores.
 LARGEST_SCORE = 1e9
 # Actions from which mail is spam to rspamd.
@@ -27,7 +30,10 @@ _NOT_IN_FIELDS = re.compile(r"[^!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class RspamdAnswer:
-    """rspamd's verdict: ``threshold`` is the score of its action "add header"."""
+    """rspamd's verdict.
+
+    ``threshold`` is the score of its action "add header", or of "reject" where it tells no other.
+    """
 
     spam: bool
     score: float
@@ -36,9 +42,10 @@ class RspamdAnswer:
     symbols: tuple[str, ...] = ()
 
 
-def question_fields(values: Mapping[str, str]) -> dict[str, str]:
+def question_fields(values: Mapping[str, str], recipients: Sequence[str]) -> list[tuple[str, str]]:
     """HTTP fields; what is empty is left out, and what cannot stand in a field becomes "?"."""
-    return {name: _NOT_IN_FIELDS.sub("?", value) for name, value in values.items() if value}
+    pairs = [*values.items(), *(("Rcpt", recipient) for recipient in recipients[:MAX_RECIPIENTS])]
+    return [(name, _NOT_IN_FIELDS.sub("?", value)[:MAX_FIELD_LETTERS]) for name, value in pairs if value]
 
 
 def decode_answer(body: bytes) -> RspamdAnswer:
@@ -46,10 +53,10 @@ def decode_answer(body: bytes) -> RspamdAnswer:
     found = _object(body)
     if "error" in found:
         raise ProtocolError("it answers with an error")
-    if found.get("is_skipped") is True:
-        raise ProtocolError("it skipped the message")
     action = found.get("action")
-    if action not in _KNOWN_ACTIONS:
+    if found.get("is_skipped") is True and action == "no action":
+        raise ProtocolError("it skipped the message")
+    if not isinstance(action, str) or action not in _KNOWN_ACTIONS:
         raise ProtocolError('"action" is none that is known')
     score = _number(found.get("score"), "score")
     thresholds = found.get("thresholds")
@@ -57,7 +64,7 @@ def decode_answer(body: bytes) -> RspamdAnswer:
     threshold = _number(found.get("required_score") if wanted is None else wanted, "required_score")
     if threshold <= 0:
         raise ProtocolError("its threshold makes all mail spam")
-    return RspamdAnswer(action in SPAM_ACTIONS, score, threshold, str(action), _symbols(found.get("symbols")))
+    return RspamdAnswer(action in SPAM_ACTIONS, score, threshold, action, _symbols(found.get("symbols")))
 
 
 def _object(body: bytes) -> Mapping[str, object]:
