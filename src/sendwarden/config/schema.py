@@ -523,6 +523,8 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
     {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
     {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
     {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # Holds besides the channel's own for mail that a scanner calls spam.
+    {"name": "spam-scored", "recipients": ["10/10m", "50/1h", "100/24h"]},
     # Holds besides the channel's own for accounts in this state.
     {"name": "throttled", "recipients": ["20/1h"]},
 )

@@ -14,13 +14,11 @@ from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import is_own
 from sendwarden.engine.limits.windows import WINDOWS
 from sendwarden.engine.senders import MISMATCHES
+from sendwarden.service.allowance import ALL
 from sendwarden.service.notices import Notice, notice_recipient, refused_notice, share_notice
 from sendwarden.service.ports import Clock, EventLog, Ledger
 from sendwarden.service.scanned import PHISHING
 from sendwarden.service.site import Site
-
-# Of a limit, in per cent.
-_ALL = 100
 
 
 class Outbox(Protocol):
@@ -77,7 +75,7 @@ class Conclusions:
         """While only watching, nobody. An owner does not hear of what is over before he has read it."""
         if decision.watched:
             return ()
-        if reason.numbers["percent"] == _ALL:
+        if reason.numbers["percent"] == ALL:
             return site.administrators
         if not site.tell_users or reason.numbers["window"] == WINDOWS[0].seconds:
             return ()

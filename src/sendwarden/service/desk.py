@@ -17,7 +17,7 @@ from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
 from sendwarden.service.book import Book, Entry
-from sendwarden.service.limiter import Limiter
+from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Clock, EventLog
 
 Question = Mapping[str, Any]
@@ -66,6 +66,8 @@ class Desk:
         entry = self._book.entry(account, now)
         state = self._book.state(account, now)
         channels = [self._channel(channel, account) for channel in self._counted_channels(account)]
+        if self._limiter.table.find(SPAM_SCORED, account):
+            channels.append(self._spam(account))
         return {
             "account": account,
             "state": state.value,
@@ -94,6 +96,19 @@ class Desk:
             "override": {"reason": override.reason, "source": override.source, "until": override.until}
             if override
             else None,
+            "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
+        }
+
+    def _spam(self, account: str) -> Answer:
+        """What was counted of mail that scanners call spam, whatever channel it came by."""
+        meter = self._limiter.table.find(SPAM_SCORED, account)
+        limits = self._limiter.limits_of(SPAM_SCORED, account) or Limits()
+        return {
+            "channel": SPAM_SCORED,
+            "mode": Mode.ENFORCE.value,
+            "over_limit": "",
+            "per_message": limits.per_message,
+            "override": None,
             "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
         }
 
@@ -179,6 +194,7 @@ class Desk:
         if not _text(question, "reason"):
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
+        channels += [SPAM_SCORED] * (not only)
         gone = [name for name in channels if self._limiter.table.reset(name, account)]
         self._limiter.changed()
         self._log.event("limits-reset", {"account": account, "channels": gone, **_acted(question)})

@@ -37,6 +37,8 @@ ADDRESS_LETTERS = 1000
 # Header fields of a message. Mail has some dozens, a few hundred after a long way through lists; a filter may
 # look at each of them for each of a thousand recipients.
 MOST_HEADERS = 5000
+# What makes a message go no further.
+_STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +178,23 @@ class Judge:
         request = message.request
         shut = allowance.state(request, channel, filtered.account)
         name = request.queue_id.encode("utf-8", "surrogateescape")
-        stops = filtered.in_effect in (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
-        if stops or (shut and shut.in_effect is Verdict.REFUSE):
+        if filtered.in_effect in _STOPS or (shut and shut.in_effect is Verdict.REFUSE):
             allowance.release(name)
             return _severer(filtered, shut)
         gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
         left = [recipient for recipient in request.recipients if recipient not in gone]
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
+        spam = None
+        if any(finding.spam for finding in message.findings):
+            spam = allowance.spam(request, channel, filtered.account, counts)
+        if spam and spam.in_effect in _STOPS:
+            allowance.release(name)
+            return replace(_severer(filtered, shut, spam), told=spam.told)
         limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
-        return replace(_severer(filtered, shut, limited), told=limited.told)
+        if spam and spam.plain and limited.in_effect in _STOPS:
+            allowance.release_spam(channel, filtered.account, counts)
+        told = (*limited.told, *(spam.told if spam else ()))
+        return replace(_severer(filtered, shut, limited, spam), told=told)
 
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
