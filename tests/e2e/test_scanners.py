@@ -167,6 +167,19 @@ def test_all_outbound_spam_is_refused_by_one_setting_and_inbound_spam_never_boun
         )
 
 
+def test_an_account_gets_not_far_with_mail_that_looks_like_spam(site: Site) -> None:
+    row = '[[limits]]\nname = "spam-scored"\nrecipients = ["2/10m", "3/1h"]\n'
+    with site.with_channel(f'{row}{SUBMISSION}scan = ["spam"]\n') as front:
+        eve, spam = front.submission("eve"), message() + GTUBE + b"\r\n"
+
+        answers = [eve.send("eve@example.org", VICTIM, spam) for _ in range(4)]
+
+        assert [answer.code for answer in answers] == [250, 250, 450, 450]
+        assert "eve has used 2 of 2 recipients in 10m, on channel [spam-scored]" in answers[-1].text
+        assert eve.send("eve@example.org", VICTIM, message()).code == 250
+        assert len(delivered(front)) == 3
+
+
 def test_a_score_header_counts_from_its_writer_and_is_taken_out_from_all_others(site: Site) -> None:
     forged = message(
         headers=[("X-Spam-Status", "No, score=-50.0 required=5.0 tests=FORGED"), ("X-Other", "1")]
