@@ -1,7 +1,7 @@
 """Scanners that hang, lie, or talk without end, over real sockets: each is told in one line, or given up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -81,8 +81,8 @@ async def asked(kind: str, behaviour: Behaviour, patience_s: float) -> str:
 
 
 @pytest.fixture(params=ADAPTERS)
-def kind(request: pytest.FixtureRequest) -> Iterator[str]:
-    return request.param
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.mark.parametrize("behaviour", [closes, resets, babbles, streams, nothing])

@@ -63,6 +63,17 @@ def test_while_watching_it_is_only_told() -> None:
     assert (decision.verdict, decision.in_effect) == (Verdict.REFUSE, Verdict.ACCEPT)
 
 
+@pytest.mark.parametrize("who", HEARS)
+def test_a_message_with_headers_without_end_does_not_get_by_the_scanners(who: str) -> None:
+    cut = replace(message(who=who), cut=True)
+    judge = judge_of(STRICT)
+
+    assert judge.scan(cut) is None
+    assert judge.message(cut).verdict is (Verdict.REFUSE if HEARS[who] else Verdict.HOLD)
+    assert judge_of(ENFORCING, site=HEADED).message(cut).verdict is judge.message(cut).verdict
+    assert judge_of(ENFORCING).message(cut).plain
+
+
 HEADERS = (("X-Spam-Score", "-9"), ("X-Spam-Score", "15"), ("Subject", "x"))
 HEADED = replace(
     SITE, score_headers={"up": ScoreSource("up", "x-spam-score", (ip_network("192.0.2.7/32"),), 5.0)}

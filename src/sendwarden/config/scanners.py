@@ -49,8 +49,10 @@ def score_headers(settings: Settings) -> Mapping[str, ScoreSource]:
     return found
 
 
-def scanning_of(settings: Settings, site: Site, clock: Clock, log: EventLog) -> Scanning:
-    """All scanners that some channel has asked."""
+def scanning_of(settings: Settings, site: Site, clock: Clock, log: EventLog) -> Scanning | None:
+    """All scanners that some channel has asked; None: there are none."""
+    if not site.scans:
+        return None
     asked = [_adapter(one) for one in settings.scanner if one.name in site.scans]
     ours = Ours(site.host, (*site.internal, *site.webmail), site.relays)
     return Scanning(asked, site.scanners, ours, clock, log)

@@ -75,4 +75,3 @@ class ToScan:
     sender: str = ""
     recipients: tuple[str, ...] = ()
     queue_id: str = ""
-    whole: bool = True  # or is the end of the body missing?

@@ -60,7 +60,6 @@ def handed_over(message: Message, host: str, now: float, ours: Networks, relays:
         request.sender,
         request.recipients,
         request.queue_id,
-        not message.body_cut,
     )
 
 

@@ -242,7 +242,7 @@ class MilterConnection(Connection):
         self._renew_judge()
         macros = self._known(self._session.macros())
         envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
-        envelope.keep_bytes = self._judge.site.body_bytes
+        envelope.keep_bytes = self._judge.body_bytes
         self._message = envelope
         ending: Ending = None
         asked = Stage.MAIL in self._judge.tables.by_milter

@@ -48,6 +48,7 @@ class Rspamd:
             message.recipients,
         )
         body = bytearray()
+        fields.append(("Accept-Encoding", "identity"))
         question = self._client.stream("POST", self._url, content=message.content, headers=fields)
         async with question as reply:
             if reply.status_code != OK:

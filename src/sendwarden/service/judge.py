@@ -67,6 +67,7 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
+        self.body_bytes = site.body_bytes
         self.tables = AccessTables(site, meters, outside)
 
     def channel(self, request: Request) -> Channel:
@@ -133,8 +134,10 @@ class Judge:
 
     def scan(self, message: Message) -> Scan | None:
         """What is to be awaited and put into the message before it is judged; None: no scanner is asked."""
+        if self._scanning is None or message.cut:
+            return None
         names = self.channel(message.request).scan
-        if not names or self._scanning is None or message.cut:
+        if not names:
             return None
         message, _findings, _forged = read_headers(message, self.site.score_headers)
         return self._scanning.scan(message, names)
@@ -199,7 +202,8 @@ class Judge:
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
         request = message.request
-        if message.cut and (channel.sourcefilter or channel.destinationfilters):
+        looks = channel.sourcefilter or channel.destinationfilters or channel.scan or self.site.score_headers
+        if message.cut and looks:
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
