@@ -3,14 +3,12 @@
 Source: rspamd's documentation, "Protocol". HTTP frames both. Symbols that hit are the keys of an object.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
-from .base import ProtocolError
+from .base import ProtocolError, json_object
 
 PATH = "/checkv2"
 # An answer with a few hundred symbols and their options takes some tens of thousand bytes.
@@ -50,7 +48,7 @@ def question_fields(values: Mapping[str, str], recipients: Sequence[str]) -> lis
 
 def decode_answer(body: bytes) -> RspamdAnswer:
     """Raises `ProtocolError`, in one sentence."""
-    found = _object(body)
+    found = json_object(body, MAX_ANSWER_BYTES)
     if "error" in found:
         raise ProtocolError("it answers with an error")
     action = found.get("action")
@@ -65,25 +63,6 @@ def decode_answer(body: bytes) -> RspamdAnswer:
     if threshold <= 0:
         raise ProtocolError("its threshold makes all mail spam")
     return RspamdAnswer(action in SPAM_ACTIONS, score, threshold, action, _symbols(found.get("symbols")))
-
-
-def _object(body: bytes) -> Mapping[str, object]:
-    if len(body) > MAX_ANSWER_BYTES:
-        raise ProtocolError(f"longer than {MAX_ANSWER_BYTES} bytes")
-    try:
-        found = json.loads(body.decode("utf-8"), parse_constant=_no_number)
-    except RecursionError:
-        raise ProtocolError("nested too deep") from None
-    except ValueError:
-        raise ProtocolError("not JSON") from None
-    if not isinstance(found, dict):
-        raise ProtocolError("not a JSON object")
-    return found
-
-
-def _no_number(word: str) -> NoReturn:
-    """Python reads NaN and Infinity, which are not JSON."""
-    raise ValueError(word)
 
 
 def _number(value: object, name: str) -> float:
