@@ -51,15 +51,15 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '["50/1h", "50/24h"]',
     ),
-    "SW114": (
+    "SW117": (
         settings(
             '[[scanner]]\nname = "a"\nkind = "spamd"\n[[score_header]]\nname = "a"\n'
             'header = "X-Spam-Score"\nwriters = ["192.0.2.9/32"]'
         ),
         '"a"',
     ),
-    "SW115": (settings('[[channel]]\nname = "a"\nlogin = true\nscan = ["spm"]'), '"spm"'),
-    "SW116": (
+    "SW118": (settings('[[channel]]\nname = "a"\nlogin = true\nscan = ["spm"]'), '"spm"'),
+    "SW119": (
         settings(
             '[[scanner]]\nname = "a"\nkind = "spamd"\n'
             '[[channel]]\nname = "a"\nlogin = true\nscan = ["a"]\nvirus = "refuse"'
@@ -149,7 +149,7 @@ LIVE = ("SW402", "SW501")
 WARNINGS = frozenset(
     {
         "SW109",
-        "SW116",
+        "SW119",
         "SW326",
         "SW140",
         "SW130",

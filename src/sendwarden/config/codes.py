@@ -29,9 +29,9 @@ CODES: Mapping[str, str] = {
     "SW111": "A channel or an override names a row of limits that does not exist.",
     "SW112": "An override says for no account, domain or host that it holds.",
     "SW113": "An override names a channel that does not exist.",
-    "SW114": "Two scanners or score headers have the same name, or two score headers name the same header.",
-    "SW115": "A channel names a scanner or score header that does not exist.",
-    "SW116": (
+    "SW117": "Two scanners or score headers have the same name, or two score headers name the same header.",
+    "SW118": "A channel names a scanner or score header that does not exist.",
+    "SW119": (
         "What happens to spam or to viruses is said, but the channel asks no scanner that looks for them: "
         "that is what scan is for."
     ),

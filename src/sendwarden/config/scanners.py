@@ -40,7 +40,7 @@ def bounds(settings: Settings) -> Mapping[str, Bounds]:
 
 
 def score_headers(settings: Settings) -> Mapping[str, ScoreSource]:
-    """Headers that others write; of two settings for one header the first counts (SW114)."""
+    """Headers that others write; of two settings for one header the first counts (SW117)."""
     found: dict[str, ScoreSource] = {}
     for one in settings.score_header:
         header = one.header.lower()

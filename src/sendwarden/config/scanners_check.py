@@ -31,13 +31,13 @@ def _twice(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     for path, name in tables:
         if name in seen:
             says = f'there are two scanners or score headers "{name}"'
-            yield Problem("SW114", says, place_of((*path, "name")), "give each its own name")
+            yield Problem("SW117", says, place_of((*path, "name")), "give each its own name")
         seen.add(name)
     for number, one in enumerate(settings.score_header):
         if one.header.lower() in headers:
             place = place_of(("score_header", number, "header"))
             says = f"{one.header} is a score header already"
-            yield Problem("SW114", says, place, "name all its writers in one table")
+            yield Problem("SW117", says, place, "name all its writers in one table")
         headers.add(one.header.lower())
 
 
@@ -47,7 +47,7 @@ def _named(channel: ChannelSettings, names: list[str], path: Path, place_of: Pla
             known = f"there are {', '.join(names)}" if names else "none is set: write a [[scanner]] table"
             remedy = did_you_mean(name, names) or known
             says = f"there is no scanner or score header {shown(name)}"
-            yield Problem("SW115", says, place_of((*path, "scan", number)), remedy)
+            yield Problem("SW118", says, place_of((*path, "scan", number)), remedy)
 
 
 def _without_effect(
@@ -63,4 +63,4 @@ def _without_effect(
             continue
         says = f'{name} = "{value}" has no effect on channel "{channel.name}"'
         remedy = f"name a scanner that {what} in its scan"
-        yield Problem("SW116", says, place_of((*path, name)), remedy, severity=Severity.WARNING)
+        yield Problem("SW119", says, place_of((*path, name)), remedy, severity=Severity.WARNING)
