@@ -16,6 +16,8 @@ from tests.config.folder import load_folder
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TABLES = dict(tables(Settings, "settings"))
 
+SCANNERS = '[[scanner]]\nname = "spam"\nkind = "spamd"\n[[scanner]]\nname = "virus"\nkind = "clamd"\n'
+
 
 def sections(name: str) -> dict[str, str]:
     """The text below each heading of a page, by the heading's first word."""
@@ -57,6 +59,12 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "mappings": "",
         "metermaid.options": "",
         "senders": "",
+        "conf.d/scanners.toml": SCANNERS if table == "channel" else "",
+    }
+    needs = {  # what an example has no effect without
+        "foreign_sender": 'senders = "own"\n',
+        "spam": 'scan = ["spam"]\n',
+        "virus": 'scan = ["virus"]\n',
     }
     needs = {"foreign_sender": 'senders = "own"\n'}  # what an example has no effect without
     elsewhere = {

@@ -9,6 +9,7 @@ import pytest
 from sendwarden.cli import desk
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.daemon.process import lock
+from sendwarden.service.limiter import SPAM_SCORED
 from sendwarden.stores.memory import LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 from tests.cli.command import Commands
@@ -98,6 +99,19 @@ def test_reset_begins_at_nothing(site: Commands) -> None:
     assert said.out == f"eve: begins at 0 on {EXTERNAL}\n"
     assert limits_of(site, "eve", EXTERNAL)["recipients 10m"] == (0, 40)
     assert site.on_folder("limits", "reset", "eve", *REASON).out == "eve: nothing was counted\n"
+
+
+def test_mail_that_looks_like_spam_is_shown_and_reset_like_a_channel(site: Commands) -> None:
+    state = SqlState(site.folder / "var" / "state.db")
+    change = counted_meter(SPAM_SCORED, "eve", 7, time.time())  # noqa: TID251
+    state.write(Batch(Changes(meters=[(LIMITS, change)])))
+    state.close()
+
+    assert limits_of(site, "eve", SPAM_SCORED)["recipients 10m"] == (7, 10)
+    assert "  [spam-scored]\n" in site.on_folder("limits", "show", "eve").out
+    assert SPAM_SCORED in site.on_folder("limits", "reset", "eve", *REASON).out
+    (record,) = site.on_folder("limits", "show", "eve", "--json").records
+    assert SPAM_SCORED not in [one["channel"] for one in record["channels"]]  # type: ignore[attr-defined]
 
 
 def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:

@@ -265,6 +265,15 @@ def test_only_what_was_changed_is_listed_on_request_and_always_in_the_same_order
     ]
 
 
+def test_times_and_sizes_are_shown_as_the_file_says_them(commands: Commands) -> None:
+    scanner = '[[scanner]]\nname = "a"\nkind = "clamd"\ntimeout = "1500ms"\nlargest = "2 MiB"\n'
+    write(commands.folder, {"sendwarden.toml": scanner})
+
+    rows = {row["setting"]: row["value"] for row in commands.on_folder("settings", "--json").records}
+
+    assert (rows["scanner.a.timeout"], rows["scanner.a.largest"]) == ('"1500ms"', '"2048 KiB"')
+
+
 def test_settings_with_errors_are_left_out_and_this_is_said(commands: Commands) -> None:
     write(commands.folder, {"sendwarden.toml": f"{SETTINGS}mode = 5\n"})
 

@@ -59,6 +59,21 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         ),
         '"A+x"',
     ),
+    "SW117": (
+        settings(
+            '[[scanner]]\nname = "a"\nkind = "spamd"\n[[score_header]]\nname = "a"\n'
+            'header = "X-Spam-Score"\nwriters = ["192.0.2.9/32"]'
+        ),
+        '"a"',
+    ),
+    "SW118": (settings('[[channel]]\nname = "a"\nlogin = true\nscan = ["spm"]'), '"spm"'),
+    "SW119": (
+        settings(
+            '[[scanner]]\nname = "a"\nkind = "spamd"\n'
+            '[[channel]]\nname = "a"\nlogin = true\nscan = ["a"]\nvirus = "refuse"'
+        ),
+        '"refuse"',
+    ),
     "SW121": (settings('[mapping]\nfile = "nowhere"'), '"nowhere"'),
     "SW122": (settings('[listen]\nmilter = "0.0.0.0:10032"'), '"0.0.0.0:10032"'),
     "SW123": (settings('[listen]\nmilter = "127.0.0.1:10031"'), '"127.0.0.1:10031"'),
@@ -129,6 +144,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         ),
         '["received"]',
     ),
+    "SW326": (sieve('require "spamtest";\nif spamtest "10" { discard; }\n'), '"s.filter"'),
     "SW401": (options("metermaid.table.t.quota = many\n"), "many"),
     "SW403": (
         {"mappings": THROTTLE, "metermaid.options": "metermaid.table.t.type = simple\n"},
@@ -150,6 +166,8 @@ WARNINGS = frozenset(
     {
         "SW109",
         "SW115",
+        "SW119",
+        "SW326",
         "SW140",
         "SW130",
         "SW131",

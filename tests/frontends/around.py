@@ -1,7 +1,7 @@
 """What stands around a frontend: a transport in memory, a site from real settings, a ledger that obeys."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
-from sendwarden.service.ports import Outside
+from sendwarden.service.ports import Outside, Scanner
+from sendwarden.service.scanning import Ours, Scanning
 from sendwarden.stores.journal import Numbers
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.wire.base import Need
@@ -94,10 +95,18 @@ class Ledger:
 class Ground:
     """A site, and connections to it."""
 
-    def __init__(self, folder: Path, settings: str = "", *, mode: str = "enforce") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: str = "",
+        *,
+        mode: str = "enforce",
+        scanners: Iterable[Scanner] = (),
+    ) -> None:
         self.folder = folder
         self.clock, self.log, self.ledger, self.outbox = HandClock(), KeptLog(), Ledger(), Posted()
         self._limiter: Limiter | None = None
+        self._scanners = tuple(scanners)
         self.monotonic = 0.0
         self.gate = Gate(100, lambda: self.monotonic)
         self.monotonic = 0.5  # not just woken up
@@ -117,7 +126,10 @@ class Ground:
             self._limiter = Limiter(loaded.site, Book(self.clock, KeptExceptions()), self.clock)
         self.limiter.use(loaded.site)
         allowance = Allowance(self.limiter, self._outside)
-        self._judge = Judge(loaded.site, MemoryMeters(loaded.site.meters), self._outside, allowance)
+        site = loaded.site
+        ours = Ours(site.host, site.internal, site.relays)
+        scanning = Scanning(self._scanners, site.scanners, ours, self.clock, self.log)
+        self._judge = Judge(site, MemoryMeters(site.meters), self._outside, allowance, scanning)
 
     @property
     def limiter(self) -> Limiter:

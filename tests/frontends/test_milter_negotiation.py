@@ -33,6 +33,10 @@ from tests.frontends.around import FILTERED, HEADER_OWN, OWN, Ground
 from tests.frontends.mailserver import ALL_STEPS, CLIENT, NOTHING, OFFER, kinds, login, message, opened
 
 BODY_FILTERED = '[[channel]]\nname = "all"\nsourcefilter = "body.sieve"\n'
+SCANNER = '[[scanner]]\nname = "s"\nkind = "spamd"\n'
+SCORE_HEADER = '[[score_header]]\nname = "h"\nheader = "X-Spam-Score"\nwriters = ["192.0.2.9/32"]\n'
+UNSCANNED = '[[channel]]\nname = "all"\n'
+SCANNED = UNSCANNED + 'scan = ["s"]\n'
 
 
 def run(work: Coroutine[object, object, None]) -> None:
@@ -55,6 +59,9 @@ SITES = {
     "no filters": ("", Step.NO_HEADERS | Step.NO_BODY | Step.NR_MAIL),
     "a filter of headers": (FILTERED, Step.NO_BODY | Step.NR_MAIL),
     "a filter of bodies": (BODY_FILTERED, Step.NR_MAIL),
+    "a scanner": (SCANNER + SCANNED, Step.NR_MAIL),
+    "a scanner that nobody asks": (SCANNER + UNSCANNED, Step.NO_HEADERS | Step.NO_BODY | Step.NR_MAIL),
+    "a score header": (SCORE_HEADER + UNSCANNED, Step.NO_BODY | Step.NR_MAIL),
     "senders": (OWN, Step.NO_HEADERS | Step.NO_BODY),
     "senders in headers": (HEADER_OWN, Step.NO_BODY | Step.NR_MAIL),
     "senders and headers": (FILTERED + 'senders = "own"\n', Step.NO_BODY),

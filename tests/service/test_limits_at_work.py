@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from sendwarden.core.decision import Decision, Request, Stage, Verdict
+from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import Mode
 from sendwarden.engine.limits.rules import Counts, Limit, Limits, OverLimit
@@ -48,9 +48,12 @@ class Warden:
         request = replace(WHO["authenticated"], sender="eve@example.org", queue_id=queue_id)
         return self.judge.whole(request, Whole(name.encode(), Counts(1, recipients), "server"))
 
-    def message(self, number: int = 1, queue_id: str = "", **more: object) -> Decision:
+    def mail(self, number: int = 1, queue_id: str = "", **more: object) -> Message:
         mail = message([f"v{n}@x.example" for n in range(number)], **more)  # type: ignore[arg-type]
-        return self.judge.message(replace(mail, request=replace(mail.request, queue_id=queue_id)))
+        return replace(mail, request=replace(mail.request, queue_id=queue_id))
+
+    def message(self, number: int = 1, queue_id: str = "", **more: object) -> Decision:
+        return self.judge.message(self.mail(number, queue_id, **more))
 
     def used(self, account: str = "eve") -> tuple[int, ...]:
         meter = self.limiter.table.find("c", account)

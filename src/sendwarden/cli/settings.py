@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -19,12 +20,26 @@ from sendwarden.config.schema import (
     SHIPPED_LIMITS,
     ChannelSettings,
     LimitSettings,
+    ScannerSettings,
+    ScoreHeaderSettings,
 )
 from sendwarden.core.place import Place
 from sendwarden.core.units import Rate
 
 # A setting's name, its value as the file would say it, and where it comes from.
 Row = tuple[str, str, str]
+
+
+def _as_is(value: Any) -> object:  # noqa: ANN401 - a setting of any type
+    return value
+
+
+# Settings that are kept in another form than the file has them -> how the file says them.
+WRITTEN: Mapping[str, Callable[[Any], object]] = {
+    "until": lambda moment: f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}",
+    "timeout": lambda seconds: f"{1000 * seconds:.0f}ms",
+    "largest": lambda size_bytes: f"{size_bytes // 1024} KiB",
+}
 
 DEFAULT = "default"
 _WIDTH = 70
@@ -55,6 +70,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _rows(loaded: Loaded) -> Iterator[Row]:
     yield from _table(loaded, loaded.settings, (), "")
+    yield from _named(loaded, "scanner", loaded.settings.scanner, ())
+    yield from _named(loaded, "score_header", loaded.settings.score_header, ())
     yield from _named(loaded, "limits", loaded.settings.limits, SHIPPED_LIMITS)
     for number, override in enumerate(loaded.settings.override):
         yield from _one(loaded, ("override", number), f"override.{number + 1}", override, {})
@@ -67,7 +84,7 @@ def _rows(loaded: Loaded) -> Iterator[Row]:
 def _named(
     loaded: Loaded,
     table: str,
-    own: Sequence[ChannelSettings | LimitSettings],
+    own: Sequence[ChannelSettings | LimitSettings | ScannerSettings | ScoreHeaderSettings],
     shipped: Iterable[Mapping[str, object]],
 ) -> Iterator[Row]:
     """Tables that have names: those of the settings, then those that are shipped and not changed."""
@@ -87,9 +104,7 @@ def _one(
         if setting in model.model_fields_set:
             origin = _place(loaded.origins.get((*path, setting)))
             value = getattr(model, setting)
-            if setting == "until":
-                value = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
-            yield f"{name}.{setting}", shown(value), origin
+            yield f"{name}.{setting}", shown(WRITTEN.get(setting, _as_is)(value)), origin
         elif setting in shipped:
             yield f"{name}.{setting}", shown(shipped[setting]), DEFAULT
 

@@ -35,6 +35,12 @@ CODES: Mapping[str, str] = {
         "would: the one above it lasts as long, on the same channels."
     ),
     "SW116": "An override is over: the day of its until is past. It has no effect any more.",
+    "SW117": "Two scanners or score headers have the same name, or two score headers name the same header.",
+    "SW118": "A channel names a scanner or score header that does not exist.",
+    "SW119": (
+        "What happens to spam or to viruses is said, but the channel asks no scanner that looks for them: "
+        "that is what scan is for."
+    ),
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "
@@ -135,6 +141,10 @@ CODES: Mapping[str, str] = {
     "SW325": (
         "Access tables are asked by policy and by milter. A mail server that uses both asks twice about each "
         "message, and tables that count would count it twice."
+    ),
+    "SW326": (
+        "The filter asks for the result of a scanner, and the channel asks none: spamtest and virustest are "
+        "always 0 there."
     ),
     "SW330": (
         "Mail of the webmail that comes without SMTP AUTH has no account but the webmail's host: one stolen "

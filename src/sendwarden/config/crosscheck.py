@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
 from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
+from sendwarden.config.scanners_check import check_scanners
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
 from sendwarden.config.values import recipients_meant, shown
 from sendwarden.config.webmail import check_webmail
@@ -30,6 +31,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
         *check_webmail(settings, place_of),
+        *check_scanners(settings, place_of),
     ]
 
 
@@ -191,6 +193,10 @@ def _script(
         says = f"{script.name} counts by envelope sender, which a thief can change for each message"
         remedy = 'envelope_from = "account" on this channel shows it the account of a login instead'
         yield Problem("SW321", says, place, remedy, severity=Severity.WARNING)
+    if script.facts.scores and not channel.scan:
+        says = f'{script.name} asks what scanners found, and channel "{channel.name}" asks none'
+        remedy = 'scan = ["spam"] on the channel names a [[scanner]] or [[score_header]]'
+        yield Problem("SW326", says, place, remedy, severity=Severity.WARNING)
 
 
 def _may_be_strangers(channel: Channel, site: Site) -> bool:

@@ -16,6 +16,7 @@ from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.limits import LimitRows, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
+from sendwarden.config.scanners import ON_FINDING, bounds, score_headers
 from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
 from sendwarden.config.values import recipients_meant
 from sendwarden.config.webmail import webmail
@@ -114,6 +115,8 @@ def load(settings_file: Path | None) -> Loaded:
         external_logins=settings.accounts.external_logins,
         host=settings.site.host or _own_name(),
         access=access_rules(settings),
+        scanners=bounds(settings),
+        score_headers=score_headers(settings),
     )
     reading.problems += crosscheck(site, settings, found, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
@@ -283,6 +286,9 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
         mta_channel=own.mta_channel or "",
+        scan=tuple(own.scan or ()),
+        spam=ON_FINDING[own.spam or "pass"],
+        virus=ON_FINDING[own.virus or "pass"],
     )
 
 

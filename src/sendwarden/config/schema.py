@@ -51,6 +51,11 @@ OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
 End = Annotated[float, BeforeValidator(values.end_of)]
 MailAddress = Annotated[str, BeforeValidator(values.mail_address)]
 WebAddress = Annotated[str, BeforeValidator(values.web_address)]
+Wait = Annotated[float, BeforeValidator(values.wait)]
+Size = Annotated[int, BeforeValidator(values.size)]
+Threshold = Annotated[float, BeforeValidator(values.threshold)]
+ScannerPlace = Annotated[str, BeforeValidator(values.scanner_place)]
+OnFinding = Literal["pass", "hold", "discard", "refuse"]
 ModeName = Literal["watch", "enforce"]
 
 
@@ -371,6 +376,66 @@ class ChannelSettings(_Table):
         description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
         examples=['"tcp_submit"'],
     )
+    scan: list[SomeText] | None = Field(
+        default=None,
+        description="Scanners that are asked about its mail, and score headers that count, by their names.",
+        examples=['["spam", "virus"]'],
+    )
+    spam: OnFinding | None = Field(
+        default=None,
+        description='What happens to mail that a scanner calls spam; left out, "pass", for filters to judge.',
+        examples=['"refuse"'],
+    )
+    virus: OnFinding | None = Field(
+        default=None,
+        description='What happens to mail in which a scanner finds a virus; left out, "pass".',
+        examples=['"refuse"'],
+    )
+
+
+class ScannerSettings(_Table):
+    """A program that looks into messages when a channel asks it."""
+
+    name: SomeText = Field(description="What channels call it.", examples=['"spam"'])
+    kind: Literal["spamd", "rspamd", "clamd"] = Field(
+        description="Whose protocol it speaks: SpamAssassin's spamd, rspamd, or ClamAV's clamd.",
+        examples=['"spamd"'],
+    )
+    at: ScannerPlace = Field(
+        default="",
+        description="Its socket; empty: 127.0.0.1:783 (spamd), 127.0.0.1:11333 (rspamd) or "
+        "unix:/run/clamav/clamd.ctl (clamd).",
+        examples=['"127.0.0.1:783"'],
+    )
+    timeout: Wait = Field(
+        default="700ms",
+        validate_default=True,
+        description="How long a message waits for it before it passes unscored; above 1 s the mail server is "
+        "kept waiting.",
+        examples=['"5s"'],
+    )
+    largest: Size = Field(
+        default="1 MiB",
+        validate_default=True,
+        description="Larger messages are not given to it and pass unscored.",
+        examples=['"10 MiB"'],
+    )
+
+
+class ScoreHeaderSettings(_Table):
+    """A header in which a filter before us wrote its score."""
+
+    name: SomeText = Field(description="What channels call it.", examples=['"upstream"'])
+    header: HeaderName = Field(description="The header.", examples=['"X-Spam-Status"'])
+    writers: list[Network] = Field(
+        description="Hosts that may write it; from all others it is taken out.",
+        examples=['["192.0.2.9/32"]'],
+    )
+    threshold: Threshold = Field(
+        default=5.0,
+        description="The score from which mail is spam, where the header does not say it.",
+        examples=["6.0"],
+    )
 
 
 class LimitSettings(_Table):
@@ -488,6 +553,10 @@ class Settings(_Table):
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
     counting: CountingSettings = CountingSettings()
+    scanner: list[ScannerSettings] = Field(default=[], description="Programs that look into messages.")
+    score_header: list[ScoreHeaderSettings] = Field(
+        default=[], description="Headers in which others wrote scores."
+    )
     limits: list[LimitSettings] = Field(default=[], description="Rows of limits by name.")
     override: list[OverrideSettings] = Field(default=[], description="Exceptions from the limits.")
     channel: list[ChannelSettings] = Field(
@@ -513,6 +582,8 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
     {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
     {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
     {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # Holds besides the channel's own for mail that a scanner calls spam.
+    {"name": "spam-scored", "recipients": ["10/10m", "50/1h", "100/24h"]},
     # Holds besides the channel's own for accounts in this state.
     {"name": "throttled", "recipients": ["20/1h"]},
 )
@@ -520,6 +591,8 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
 # Tables that a file may hold several of, and what each of them must say, with what stands in where that is
 # wrong ("": a name is made up).
 MUST_BE_SET: dict[str, dict[str, object]] = {
+    "scanner": {"name": "", "kind": "spamd"},
+    "score_header": {"name": "", "header": "X-Spam-Score", "writers": ["127.0.0.1/32"]},
     "limits": {"name": ""},
     "override": {"limits": "unlimited", "reason": "", "accounts": ["nobody"]},
     "channel": {"name": ""},

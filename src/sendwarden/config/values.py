@@ -242,6 +242,50 @@ def web_address(value: object) -> object:
     raise wrong(f"{shown(value)} is no address of a page", 'write "https://help.example.org/limits"')
 
 
+_WAIT = re.compile(r"([0-9]{1,6})(ms|s)", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,6}) ?([KM]iB)", re.ASCII | re.IGNORECASE)
+# The longest that a message may wait for a scanner, and the largest one that is kept for it.
+LONGEST_WAIT_S = 120.0
+LARGEST_MIB = 64
+
+
+def wait(value: object) -> float:
+    """A short time, in seconds."""
+    remedy = 'write "700ms" or "5s"'
+    found = _WAIT.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise wrong(f"{shown(value)} is no time to wait", remedy)
+    seconds = int(found[1]) / (1000 if found[2] == "ms" else 1)
+    if not 0 < seconds <= LONGEST_WAIT_S:
+        raise wrong(f"{shown(value)} is too short or too long", f"{remedy}, at most {LONGEST_WAIT_S:g}s")
+    return seconds
+
+
+def size(value: object) -> int:
+    """A number of bytes."""
+    remedy = 'write "512 KiB" or "10 MiB"'
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise wrong(f"{shown(value)} is no size", remedy)
+    unit = 1 << (10 if found[2].lower() == "kib" else 20)
+    size_bytes = int(found[1]) * unit
+    if not 0 < size_bytes <= LARGEST_MIB << 20:
+        raise wrong(f"{shown(value)} is too small or too large", f"{remedy}, at most {LARGEST_MIB} MiB")
+    return size_bytes
+
+
+def threshold(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong(f"a number is expected, not {shown(value)}", "write 5 or 5.0, without quotes")
+    if not 0 < value <= 1000:  # noqa: PLR2004 - no scanner has a larger one; this leaves out inf and nan
+        raise wrong(f"{shown(value)} would make all mail spam, or none", "write 5 or 5.0")
+    return float(value)
+
+
+def scanner_place(value: object) -> str:
+    return "" if value == "" else socket_place(value, "783")
+
+
 def socket_place(value: object, example: str) -> str:
     """``address:port``, ``[v6]:port`` or ``unix:/path``."""
     remedy = f'write "127.0.0.1:{example}", "[::1]:{example}" or "unix:/run/sendwarden/socket"'

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from sendwarden.core.scan import Finding
+
 
 class Stage(Enum):
     """When in an SMTP session the question is asked."""
@@ -51,6 +53,8 @@ class Message:
     size_bytes: int = 0
     cut: bool = False  # it has more headers than are looked at
     several: tuple[str, ...] = ()  # accounts that its webmail names, of which only one can be right
+    body_cut: bool = False  # its body is longer than what is kept of it
+    findings: tuple[Finding, ...] = ()  # of scanners
 
 
 Numbers = Mapping[str, str | int | float]

@@ -7,3 +7,7 @@ class SendwardenError(Exception):
 
 class StoreDown(SendwardenError):
     """The store gave no answer or is not to be trusted. The caller decides: fail open or closed."""
+
+
+class ScannerDown(SendwardenError):
+    """A scanner gives no answer that can be used. The message passes unscored; its text says why."""

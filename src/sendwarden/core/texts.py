@@ -56,6 +56,12 @@ SENTENCES: dict[str, str] = {
     "unreadable-header": '{header} cannot be read for sure: "{text}"',
     "no-sender-field": "{header} names {count} authors, and no {sender} says which of them sends",
     "resent": 'the message was sent on; its {header} names "{address}", which is not judged',
+    "scored": "{scanner} gives it {score} of {threshold}",
+    "spam-scored": "the message looks like spam: {scanner} gives it {score} of {threshold}",
+    "virus-found": "{scanner} found {virus} in the message",
+    "phishing-found": "{scanner} calls it phishing ({rule})",
+    "scanner-silent": "{scanner} did not look at it: {why}",
+    "score-forged": "{count} {header} fields were written by none of its writers, and do not count",
     "login-stopped": "logging in to this account is stopped to protect it; please ask your postmaster",
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }

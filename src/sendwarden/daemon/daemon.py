@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sendwarden.config.load import Loaded, load
+from sendwarden.config.scanners import scanning_of
 from sendwarden.config.schema import CountingSettings
 from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
@@ -187,7 +188,8 @@ class Daemon:
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
         allowance = Allowance(self._limiter, outside)
-        self._judge = Judge(configuration.site, self._meters, outside, allowance)
+        scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
+        self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
         watching = configuration.settings.mode == "watch"
         self._logins = Logins(
             configuration.site.identity, self._book, self._clock, self._log, watching=watching

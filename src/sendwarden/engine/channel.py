@@ -78,6 +78,10 @@ class Channel:
     # How much each of its accounts may send; None: it is not counted.
     limits: Limits | None = None
     over_limit: OverLimit = DEFER
+    scan: tuple[str, ...] = ()  # scanners that are asked, or whose header counts
+    # What becomes of mail that they call spam, and of mail in which they find a virus.
+    spam: Verdict = Verdict.ACCEPT
+    virus: Verdict = Verdict.ACCEPT
 
     def __post_init__(self) -> None:
         if self.unauthenticated not in (Verdict.HOLD, Verdict.DISCARD):

@@ -10,6 +10,7 @@ says how. With EXTERNAL that name is the subject of a certificate; it counts onl
 webmail says of its mail (`engine.webmail`) is known at the end of a message.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,15 +18,17 @@ from typing import Any, ClassVar
 
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
+from sendwarden.core.scan import Finding
 from sendwarden.core.texts import refusal_text
 from sendwarden.service.access import TAG_MACRO
 from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.envelope import Envelope
-from sendwarden.service.gate import Gate
+from sendwarden.service.gate import DEADLINE_S, Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.ports import EventLog
+from sendwarden.service.scanning import Scan
 from sendwarden.service.site import Site
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.milter.commands import (
@@ -99,6 +102,10 @@ ALLOWED_BY: dict[type[Reply], Action] = {
     ChangeHeader: Action.CHANGE_HEADERS,
     ChangeSender: Action.CHANGE_SENDER,
 }
+# While scanners take longer than this, the mail server hears that we are still at it, in seconds.
+PROGRESS_S = 1.0
+# What is left of our deadline for keeping a decision, however long scanners took.
+SETTLE_S = 0.3
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 
@@ -111,9 +118,9 @@ def unwanted_steps(site: Site) -> Step:
             steps |= step
     if not site.judges_senders and Stage.MAIL not in asked:
         steps |= Step.NR_MAIL
-    if not any(script.facts.body for script in site.scripts):
+    if not any(script.facts.body for script in site.scripts) and not site.scans:
         steps |= Step.NO_BODY
-    if not site.reads_headers and Stage.END_OF_MESSAGE not in asked:
+    if not (site.reads_headers or site.scans or site.score_headers) and Stage.END_OF_MESSAGE not in asked:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -235,6 +242,7 @@ class MilterConnection(Connection):
         self._renew_judge()
         macros = self._known(self._session.macros())
         envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
+        envelope.keep_bytes = self._judge.body_bytes
         self._message = envelope
         ending: Ending = None
         asked = Stage.MAIL in self._judge.tables.by_milter
@@ -345,42 +353,83 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
         message = self._judge.named(envelope.message(asked))
-        self._at_end(message, envelope)
+        scan = self._judge.scan(message)
+        if scan is None:
+            self._at_end(message, envelope)
+        else:
+            self._scan_first(scan, message, envelope)
 
-    def _say(self, message: Message, envelope: Envelope, decision: Decision) -> None:
+    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope) -> None:
+        """Judge the message when scanners have answered, or were given up."""
+        found: list[Finding] = []
+        began = asyncio.get_running_loop().time()
+
+        async def scanned() -> None:
+            found.extend(await self._with_progress(scan))
+
+        def judged() -> bytes:
+            if self.open:
+                took_s = asyncio.get_running_loop().time() - began
+                self._at_end(replace(message, findings=tuple(found)), envelope, took_s)
+            return b""  # the answer is on its way
+
+        self.answer_later(scanned(), judged, scan.patience_s + DEADLINE_S)
+
+    async def _with_progress(self, scan: Scan) -> tuple[Finding, ...]:
+        """Tell the mail server now and then that we are still at it, so that it does not give up."""
+        work = asyncio.get_running_loop().create_task(scan.run())
+        try:
+            while not (await asyncio.wait({work}, timeout=PROGRESS_S))[0]:
+                self.write(Answer.PROGRESS.encode())
+            return work.result()
+        finally:
+            work.cancel()
+
+    def _say(self, message: Message, envelope: Envelope, took_s: float, decision: Decision) -> None:
+        """``took_s``: how long scanners took of the time that we have."""
         request = message.request
         if decision.told:
             self._conclusions.tell(request, decision, self._judge.site)
+        if message.findings:
+            self._conclusions.tell_received(request, decision, self._judge.site)
         delay_s = max(envelope.delay_s, 0.0 if decision.watched else decision.delay_s)
+        delay_s = max(0.0, delay_s - took_s)
+        ending = None
         if decision.plain:
             self._conclusions.accepted(request, decision)
-            self._answer(None, decision, envelope.paths, delay_s)
-            return
-        ending = self._conclusions.conclude_message(message, decision, self._judge.site)
-        self._answer(ending, decision, envelope.paths, delay_s)
+        else:
+            ending = self._conclusions.conclude_message(message, decision, self._judge.site)
+        self._answer(ending, decision, envelope.paths, delay_s, max(SETTLE_S, DEADLINE_S - took_s))
 
-    def _at_end(self, message: Message, envelope: Envelope) -> None:
+    def _at_end(self, message: Message, envelope: Envelope, took_s: float = 0.0) -> None:
         """Say what filters and limits say, with what the access tables wanted done at the end."""
         judge = self._judge
         if Stage.END_OF_MESSAGE in judge.tables.by_milter:
             rewritten = judge.rewrite(message)
             if rewritten.in_effect in _REFUSALS:
-                self._say(message, envelope, rewritten)
+                self._say(message, envelope, took_s, rewritten)
                 return
             envelope.carried.append(("", rewritten))
         channel = judge.channel(message.request)
-        filtered = judge.filtered(message, channel)
+        heard = judge.heard(message, channel)
 
         def decide() -> Decision:
-            decision = judge.settled(message, filtered, channel)
+            decision = judge.settled(heard, channel)
             return with_carried(decision, envelope.carried, message.request.recipients)
 
-        self.once_known(judge.room, decide, partial(self._say, message, envelope))
+        self.once_known(judge.room, decide, partial(self._say, message, envelope, took_s))
 
-    def _answer(self, ending: Ending, decision: Decision, paths: list[str], delay_s: float = 0.0) -> None:
+    def _answer(
+        self,
+        ending: Ending,
+        decision: Decision,
+        paths: list[str],
+        delay_s: float = 0.0,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         replies = changes(decision, paths, refusal_text(decision))
         known = (one for one in replies if not ALLOWED_BY.get(type(one), Action(0)) & ~self._actions)
-        self.answer_soon(ending, _encoded(known), delay_s)
+        self.answer_soon(ending, _encoded(known), delay_s, deadline_s)
 
     _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], bool | None]]] = {
         Negotiate: _negotiate,

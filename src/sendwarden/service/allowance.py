@@ -14,7 +14,7 @@ from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.meter import Crossing, Over, Taken
 from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
-from sendwarden.service.limiter import Limiter
+from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Outside
 
 # What becomes of mail of an account that is shut.
@@ -22,6 +22,9 @@ SHUT: dict[State, tuple[Verdict, str]] = {
     State.HELD: (Verdict.HOLD, "account-held"),
     State.CONTAINED: (Verdict.REFUSE, "account-contained"),
 }
+
+# Of a limit, in per cent.
+ALL = 100
 
 Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
 
@@ -88,6 +91,26 @@ class Allowance:
         return replace(
             decision, verdict=sayable(decision.verdict, request, channel, site.internal, site.relays)
         )
+
+    def spam(self, request: Request, channel: Channel, account: str, counts: Counts) -> Decision | None:
+        """At the end of a message that a scanner calls spam: its own row counts besides. None: not here."""
+        meter = self.limiter.spam_meter(channel, account) if self.limiter.counts(request, channel) else None
+        if meter is None:
+            return None
+        taken = meter.take(self.limiter.quantum, counts)
+        decision = self._decided(taken, replace(channel, name=SPAM_SCORED), account, counts)
+        site = self.limiter.site
+        return replace(
+            decision,
+            verdict=sayable(decision.verdict, request, channel, site.internal, site.relays),
+            channel=channel.name,
+            told=tuple(one for one in decision.told if one.numbers["percent"] == ALL),
+        )
+
+    def release_spam(self, channel: Channel, account: str, counts: Counts) -> None:
+        """What `spam` has counted, of a message that something else stops."""
+        if meter := self.limiter.spam_meter(channel, account):
+            meter.give_back(self.limiter.quantum, counts, self.limiter.quantum)
 
     def release(self, name: bytes) -> None:
         """The message goes no further: what it was charged is given back."""

@@ -8,17 +8,17 @@ log line holds the same facts.
 from functools import partial
 from typing import Protocol
 
-from sendwarden.core.decision import Decision, Message, Reason, Request
+from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.engine.channel import is_own
 from sendwarden.engine.limits.windows import WINDOWS
 from sendwarden.engine.senders import MISMATCHES
+from sendwarden.service.allowance import ALL
 from sendwarden.service.notices import Notice, notice_recipient, refused_notice, share_notice
 from sendwarden.service.ports import Clock, EventLog, Ledger
+from sendwarden.service.scanned import PHISHING
 from sendwarden.service.site import Site
-
-# Of a limit, in per cent.
-_ALL = 100
 
 
 class Outbox(Protocol):
@@ -48,6 +48,16 @@ class Conclusions:
             if reason.id in MISMATCHES:
                 self._log.event("sender-mismatch", mismatch_event(request, decision, reason))
 
+    def tell_received(self, request: Request, decision: Decision, site: Site) -> None:
+        """Phishing that reached our own recipients, or is held for them: who may answer it."""
+        rules = [reason.numbers["rule"] for reason in decision.reasons if reason.id == PHISHING]
+        gone = () if decision.watched else (*decision.refused, *decision.discarded)
+        reached = [one for one in request.recipients if is_own(one, site.domains) and one not in gone]
+        if not rules or not reached or decision.in_effect not in (Verdict.ACCEPT, Verdict.HOLD):
+            return
+        event = {"rules": rules, "verdict": decision.in_effect.value, "recipients": reached}
+        self._log.event("phishing-received", {**event, **_of_message(request, decision)})
+
     async def conclude(self, request: Request, decision: Decision) -> None:
         """Keep and tell a decision with a reference. Never raises for a store that is down."""
         await self._keep(request, decision, None)
@@ -65,7 +75,7 @@ class Conclusions:
         """While only watching, nobody. An owner does not hear of what is over before he has read it."""
         if decision.watched:
             return ()
-        if reason.numbers["percent"] == _ALL:
+        if reason.numbers["percent"] == ALL:
             return site.administrators
         if not site.tell_users or reason.numbers["window"] == WINDOWS[0].seconds:
             return ()
@@ -147,6 +157,19 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "copies_to": list(decision.copies_to),
         "headers": [f"{name}: {value}" for name, value in decision.headers],
         "removed": [name for name, _number in decision.removed],
+    }
+    return {name: value for name, value in event.items() if value}
+
+
+def _of_message(request: Request, decision: Decision) -> dict[str, object]:
+    """By which a message is found again."""
+    event: dict[str, object] = {
+        "reference": decision.reference,
+        "queue_id": request.queue_id,
+        "channel": decision.channel,
+        "client": request.client_address,
+        "sender": request.sender,
+        "login": request.login,
     }
     return {name: value for name, value in event.items() if value}
 

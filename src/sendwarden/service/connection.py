@@ -145,12 +145,15 @@ class Connection(asyncio.Protocol, Served):
             self._transport.abort()
             self._transport = None
 
-    def answer_soon(self, ending: Ending, reply: bytes, delay_s: float = 0.0) -> None:
+    def answer_soon(
+        self, ending: Ending, reply: bytes, delay_s: float = 0.0, deadline_s: float = DEADLINE_S
+    ) -> None:
         """Answer at once if nothing must be awaited before, and no ``delay_s``; else later."""
         if ending is None and not delay_s:
             self.write(reply)
         else:
-            self.answer_later(_slowly(ending, delay_s) if delay_s or not ending else ending, lambda: reply)
+            ending = _slowly(ending, delay_s) if delay_s or not ending else ending
+            self.answer_later(ending, lambda: reply, deadline_s)
 
     def answer_later(
         self,

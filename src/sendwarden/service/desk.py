@@ -22,7 +22,7 @@ from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
 from sendwarden.service.book import Book, Entry
 from sendwarden.service.gate import DEADLINE_S
-from sendwarden.service.limiter import Limiter
+from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Clock, EventLog
 
 Question = Mapping[str, Any]
@@ -99,6 +99,8 @@ class Desk:
         counted = list(self._counted_channels(account))
         everywhere = [await self._look(channel, account) for channel in counted]
         channels = [self._channel(channel, account) for channel in counted]
+        if self._limiter.table.find(SPAM_SCORED, account):
+            channels.append(self._spam(account))
         return {
             "account": account,
             "shared": all(everywhere) if self._limiter.room else None,
@@ -136,6 +138,19 @@ class Desk:
             "override": {"reason": override.reason, "source": override.source, "until": override.until}
             if override
             else None,
+            "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
+        }
+
+    def _spam(self, account: str) -> Answer:
+        """What was counted of mail that scanners call spam, whatever channel it came by."""
+        meter = self._limiter.table.find(SPAM_SCORED, account)
+        limits = self._limiter.limits_of(SPAM_SCORED, account) or Limits()
+        return {
+            "channel": SPAM_SCORED,
+            "mode": Mode.ENFORCE.value,
+            "over_limit": "",
+            "per_message": limits.per_message,
+            "override": None,
             "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
         }
 
@@ -226,6 +241,7 @@ class Desk:
         if not _text(question, "reason"):
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
+        channels += [SPAM_SCORED] * (not only)
         if room := self._limiter.room:
             away = [name for name in channels if not await room.forget(key_of(name, account))]
             if away:

@@ -1,15 +1,14 @@
 """What a session has said of the current message, within bounds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sendwarden.core.decision import Message, Request
 from sendwarden.core.identity import bare_address
 from sendwarden.service.carried import Carried
 from sendwarden.service.judge import MOST_HEADERS
+from sendwarden.service.site import BODY_BYTES
 from sendwarden.wire.base import ProtocolError
 
-# Most of a body that is kept for filters, in bytes.
-BODY_BYTES = 1024 * 1024
 # Most of the letters in headers, besides their number (`MOST_HEADERS`): what is more is not looked at.
 HEADER_BYTES = 16 * 1024 * 1024
 # Most of recipients, in bytes; a mail server has its own limit far below. Each counts for what it takes of
@@ -32,6 +31,7 @@ class Envelope:
     carried: list[Carried] = field(default_factory=list)  # what access tables want done at the end
     delay_s: float = 0.0  # before each answer
     headers: list[tuple[str, str]] = field(default_factory=list)
+    keep_bytes: int = BODY_BYTES  # of the body
     body: bytearray = field(default_factory=bytearray)
     header_letters: int = 0
     cut: bool = False
@@ -47,9 +47,14 @@ class Envelope:
         """Each once, without angle brackets."""
         return tuple(dict.fromkeys(map(bare_address, self.paths)))
 
+    @property
+    def body_cut(self) -> bool:
+        return self.body_bytes > len(self.body)
+
     def message(self, request: Request) -> Message:
         """All of it, at its end."""
-        return Message(request, tuple(self.headers), bytes(self.body), self.size_bytes, self.cut)
+        whole = Message(request, tuple(self.headers), bytes(self.body), self.size_bytes, self.cut)
+        return replace(whole, body_cut=self.body_cut) if self.body_cut else whole
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
         """What is too much is left out, and known to be."""
@@ -69,4 +74,4 @@ class Envelope:
 
     def take_body(self, chunk: bytes) -> None:
         self.body_bytes += len(chunk)
-        self.body += chunk[: max(0, BODY_BYTES - len(self.body))]
+        self.body += chunk[: max(0, self.keep_bytes - len(self.body))]

@@ -12,6 +12,8 @@ from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, 
 from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
+from sendwarden.engine.handover import read_headers
+from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
@@ -19,7 +21,9 @@ from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
-from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.rulings import ACCEPTED, SEVERITY, Hearing, joined
+from sendwarden.service.scanned import with_findings
+from sendwarden.service.scanning import Scan, Scanning
 from sendwarden.service.senders import (
     ForeignSender,
     envelope_mismatch,
@@ -37,6 +41,8 @@ ADDRESS_LETTERS = 1000
 MOST_HEADERS = 5000
 # Accounts that a reason names, of a message that could be of several.
 ACCOUNTS_SHOWN = 4
+# What makes a message go no further.
+_STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,15 @@ class ScriptRun:
     outcome: Outcome
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message as it was read, and what was decided before its account was charged."""
+
+    message: Message
+    decision: Decision
+    forged: tuple[tuple[str, int], ...] = ()  # score headers: the name, and how many of it
+
+
 class Judge:
     """Decides by one Site. Holds nothing that changes; a new configuration is a new Judge."""
 
@@ -57,12 +72,15 @@ class Judge:
         meters: MeterTables,
         outside: Outside,
         allowance: Allowance | None = None,
+        scanning: Scanning | None = None,
     ) -> None:
-        """Without an ``allowance`` there are no limits and no states."""
+        """Without an ``allowance`` there are no limits and no states, without ``scanning`` no scanners."""
         self.site = site
         self._meters = meters
         self._outside = outside
         self._allowance = allowance
+        self._scanning = scanning
+        self.body_bytes = site.body_bytes
         self.tables = AccessTables(site, meters, outside)
 
     @property
@@ -151,6 +169,16 @@ class Judge:
         known = replace(request, login=found.login, login_from=found.login_from, origin=found.address)
         return replace(message, request=known, several=found.several)
 
+    def scan(self, message: Message) -> Scan | None:
+        """What is to be awaited and put into the message before it is judged; None: no scanner is asked."""
+        if self._scanning is None or message.cut:
+            return None
+        names = self.channel(message.request).scan
+        if not names:
+            return None
+        message, _findings, _forged = read_headers(message, self.site.score_headers)
+        return self._scanning.scan(message, names)
+
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
     ) -> Decision:
@@ -160,10 +188,13 @@ class Judge:
         `NeedsRoom`: then what filters counted is counted, and `settled` can be tried again.
         """
         channel = channel or self.channel(message.request)
-        return self.settled(message, self.filtered(message, channel, trace), channel)
+        return self.settled(self.heard(message, channel, trace), channel)
 
-    def filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None = None) -> Decision:
-        """The first half of `message`: its sender, and what filters make of it."""
+    def heard(self, message: Message, channel: Channel, trace: list[ScriptRun] | None = None) -> Heard:
+        """The first half of `message`: its header, its sender, and what filters and scanners make of it."""
+        forged: tuple[tuple[str, int], ...] = ()
+        if self.site.score_headers:
+            message, forged = self._read_headers(message, channel)
         found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
         if channel.foreign_sender == "refuse" and is_mismatch(found):
             decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
@@ -171,22 +202,34 @@ class Judge:
             decision = self._by_filters(message, channel, trace)
         if found:
             decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
-        return decision
+        if message.findings:
+            decision = with_findings(decision, message, channel, self.site, self._outside.references)
+        return Heard(message, decision, forged)
 
-    def settled(self, message: Message, filtered: Decision, channel: Channel) -> Decision:
+    def settled(self, heard: Heard, channel: Channel) -> Decision:
         """The second half: what its account may send, and what is taken out of its header.
 
         May raise `NeedsRoom`; then nothing has happened.
         """
-        decision = filtered
+        message, decision = heard.message, heard.decision
         if self._allowance:
-            decision = self._allowed(message, channel, filtered, self._allowance)
+            decision = self._allowed(message, channel, decision, self._allowance)
+        if heard.forged:
+            decision = _without(decision, heard.forged, channel)
         removed = self.site.webmail.removed(message.request, message.headers)
         if not removed:
             return decision
         # Mail of strangers is on no channel that could have a mode: the site's counts (`config.webmail`).
         watched = decision.watched or (channel is not OTHER and channel.mode is Mode.WATCH)
-        return replace(decision, removed=removed, watched=watched)
+        return replace(decision, removed=(*decision.removed, *removed), watched=watched)
+
+    def _read_headers(
+        self, message: Message, channel: Channel
+    ) -> tuple[Message, tuple[tuple[str, int], ...]]:
+        """The message without forged score headers, and with what the others say if the channel wants it."""
+        read, findings, forged = read_headers(message, self.site.score_headers)
+        wanted = tuple(one for one in findings if one.scanner in channel.scan)
+        return replace(read, findings=(*message.findings, *wanted)), forged
 
     def _allowed(
         self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
@@ -195,15 +238,28 @@ class Judge:
         request = message.request
         shut = allowance.state(request, channel, filtered.account)
         name = request.queue_id.encode("utf-8", "surrogateescape")
-        stops = filtered.in_effect in (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
-        if stops or (shut and shut.in_effect is Verdict.REFUSE):
+        if filtered.in_effect in _STOPS or (shut and shut.in_effect is Verdict.REFUSE):
             allowance.release(name)
             return _severer(filtered, shut)
         gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
         left = [recipient for recipient in request.recipients if recipient not in gone]
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
-        limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
-        return replace(_severer(filtered, shut, limited), told=limited.told)
+        spam = None
+        if any(finding.spam for finding in message.findings):
+            spam = allowance.spam(request, channel, filtered.account, counts)
+        if spam and spam.in_effect in _STOPS:
+            allowance.release(name)
+            return replace(_severer(filtered, shut, spam), told=spam.told)
+        try:
+            limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
+        except NeedsRoom:  # it is judged again
+            if spam and spam.plain:
+                allowance.release_spam(channel, filtered.account, counts)
+            raise
+        if spam and spam.plain and limited.in_effect in _STOPS:
+            allowance.release_spam(channel, filtered.account, counts)
+        told = (*limited.told, *(spam.told if spam else ()))
+        return replace(_severer(filtered, shut, limited, spam), told=told)
 
     def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
@@ -212,7 +268,8 @@ class Judge:
             accounts = ", ".join(message.several[:ACCOUNTS_SHOWN])
             return self._not_judged(request, channel, Reason("webmail-several", {"accounts": accounts}))
         unnamed = not request.login and self.site.webmail.names(request)
-        if message.cut and (unnamed or channel.sourcefilter or channel.destinationfilters):
+        looks = channel.sourcefilter or channel.destinationfilters or channel.scan or self.site.score_headers
+        if message.cut and (unnamed or looks):
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return Decision(Verdict.ACCEPT, channel.name, self.account(request))
@@ -253,7 +310,14 @@ class Judge:
         request = message.request
         by_account = channel.envelope_from == "account" and request.login
         sender = self.account(request) if by_account else _shown(request.sender)
-        mail = Mail(message.headers, sender, _all_shown(recipients), message.body, message.size_bytes)
+        mail = Mail(
+            message.headers,
+            sender,
+            _all_shown(recipients),
+            message.body,
+            message.size_bytes,
+        )
+        mail.findings = message.findings
 
         def run(script: Script, those: tuple[str, ...]) -> None:
             apart = script.facts.recipient and channel.count == "recipient"
@@ -302,8 +366,13 @@ class Judge:
         )
 
 
-# Which of several decisions about a whole message counts: the first of these.
-SEVERITY = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD, Verdict.HOLD, Verdict.ACCEPT)
+def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: Channel) -> Decision:
+    """A decision with the forged score headers that are taken out, unless the channel only watches."""
+    told = tuple(Reason("score-forged", {"header": name, "count": count}) for name, count in forged)
+    # From the last, since those behind one that is taken out move up.
+    every = ((name, number) for name, count in forged for number in range(count, 0, -1))
+    taken = () if channel.mode is Mode.WATCH else tuple(every)
+    return replace(decision, reasons=(*told, *decision.reasons), removed=taken)
 
 
 def _severer(filtered: Decision, *others: Decision | None) -> Decision:

@@ -22,6 +22,9 @@ from sendwarden.service.ports import AccountStates, Clock, SharedRoom
 from sendwarden.service.site import Site
 
 THROTTLED = "throttled"
+# Row and, in brackets as what no channel is called, meter of mail that a scanner calls spam.
+SPAM_ROW = "spam-scored"
+SPAM_SCORED = f"[{SPAM_ROW}]"
 # Senders that programs use for the mail of others (SRS0 and SRS1 of the Sender Rewriting Scheme).
 FORWARDED = ("srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-")
 
@@ -88,7 +91,12 @@ class Limiter:
         return next((one for one in every if one.applies(channel, account, now)), None)
 
     def limits_of(self, channel: str, account: str) -> Limits | None:
-        """What holds for an account on a channel; None: it is not counted there."""
+        """What holds for an account on a channel; None: it is not counted there.
+
+        Spam is counted besides, whatever channel it comes by, and no override lets more of it through.
+        """
+        if channel == SPAM_SCORED:
+            return self.site.rows.get(SPAM_ROW, UNLIMITED)
         found = next((one for one in self.site.channels if one.name == channel), None)
         limits = found.limits if found else None
         if limits is None:
@@ -122,6 +130,10 @@ class Limiter:
     def meter(self, channel: Channel, account: str) -> AccountMeter | None:
         """None: there are too many accounts to count another one."""
         return self.table.get(channel.name, account, self.quantum)
+
+    def spam_meter(self, channel: Channel, account: str) -> AccountMeter | None:
+        """None: on a channel without limits spam is the business of its filters."""
+        return self.table.get(SPAM_SCORED, account, self.quantum) if channel.limits else None
 
     def reserve(self, request: Request, name: bytes, server: str, meter: AccountMeter) -> Taken:
         """One recipient was named."""

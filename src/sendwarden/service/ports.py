@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
 from sendwarden.engine.world import MeterTables
 
@@ -18,6 +19,7 @@ __all__ = [
     "MeterTables",
     "Outside",
     "References",
+    "Scanner",
     "SharedRoom",
 ]
 
@@ -112,4 +114,17 @@ class Ledger(Protocol):
 
         Raises `StoreDown`; the caller answers all the same.
         """
+        ...
+
+
+class Scanner(Protocol):
+    """Something that looks into messages."""
+
+    @property
+    def name(self) -> str:
+        """As the settings call it."""
+        ...
+
+    async def scan(self, message: ToScan) -> Finding:
+        """Raises `ScannerDown` for whatever is no answer. Takes as long as it takes: the caller gives up."""
         ...

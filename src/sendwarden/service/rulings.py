@@ -35,6 +35,9 @@ PRECEDENCE: tuple[tuple[tuple[type[Action], ...], Verdict, str], ...] = (
     ((Discard,), Verdict.DISCARD, "filter-discarded"),
 )
 
+# Which of several decisions about a whole message counts: the first of these.
+SEVERITY = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD, Verdict.HOLD, Verdict.ACCEPT)
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:

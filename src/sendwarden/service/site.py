@@ -13,6 +13,7 @@ from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
 from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Channel
+from sendwarden.engine.handover import ScoreSource
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
@@ -22,6 +23,17 @@ from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.webmail import Webmail
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+# Most of a body that is kept for filters, in bytes; a scanner may want more.
+BODY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long one scanner is waited for, and the largest message it is given, in bytes."""
+
+    patience_s: float
+    largest_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Site:
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
     access: AccessRules = field(default_factory=AccessRules)
+    scanners: Mapping[str, Bounds] = field(default_factory=dict)  # that are asked, by name
+    score_headers: Mapping[str, ScoreSource] = field(default_factory=dict)  # that are read, by name
 
     @property
     def scripts(self) -> tuple[Script, ...]:
@@ -56,6 +70,17 @@ class Site:
             found += [channel.sourcefilter] if channel.sourcefilter else []
             found += [destination.script for destination in channel.destinationfilters]
         return tuple(found)
+
+    @property
+    def scans(self) -> frozenset[str]:
+        """Scanners that some channel has asked."""
+        named = {name for channel in self.channels for name in channel.scan}
+        return frozenset(named & self.scanners.keys())
+
+    @property
+    def body_bytes(self) -> int:
+        """Most of a body that is kept."""
+        return max((BODY_BYTES, *(self.scanners[name].largest_bytes for name in self.scans)))
 
     def access_stages(self, frontend: Literal["milter", "policy"]) -> frozenset[Stage]:
         """The steps at which this frontend asks an access table."""

@@ -1,6 +1,9 @@
-"""What every codec shares: the one answer that is not an event, and the one error."""
+"""What codecs share: the one answer that is not an event, the one error, and bodies in JSON."""
 
+import json
+from collections.abc import Mapping
 from enum import Enum
+from typing import NoReturn
 
 
 class Need(Enum):
@@ -11,3 +14,23 @@ class Need(Enum):
 
 class ProtocolError(Exception):
     """The peer broke the protocol. Close the connection; never raised for our own bugs."""
+
+
+def json_object(body: bytes, most_bytes: int) -> Mapping[str, object]:
+    """A body that HTTP framed. Raises `ProtocolError`, in one sentence that quotes nothing."""
+    if len(body) > most_bytes:
+        raise ProtocolError(f"longer than {most_bytes} bytes")
+    try:
+        found = json.loads(body.decode("utf-8"), parse_constant=_no_number)
+    except RecursionError:
+        raise ProtocolError("nested too deep") from None
+    except ValueError:
+        raise ProtocolError("not JSON") from None
+    if not isinstance(found, dict):
+        raise ProtocolError("not a JSON object")
+    return found
+
+
+def _no_number(word: str) -> NoReturn:
+    """Python reads NaN and Infinity, which are not JSON."""
+    raise ValueError(word)

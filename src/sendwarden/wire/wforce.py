@@ -13,9 +13,8 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 
-from .base import ProtocolError
+from .base import ProtocolError, json_object
 from .policy import clean_text
 
 # Largest body, in bytes. Dovecot sends about 300; a site may add attributes of its own.
@@ -70,12 +69,12 @@ GO_ON = Answer(0)
 
 def decode_allow(body: bytes) -> Allow:
     """Raises `ProtocolError`, in one sentence that quotes nothing: a body holds what logs must not."""
-    return _allow(_object(body))
+    return _allow(json_object(body, MAX_BODY_BYTES))
 
 
 def decode_report(body: bytes) -> Report:
     """Raises `ProtocolError`, in one sentence."""
-    found = _object(body)
+    found = json_object(body, MAX_BODY_BYTES)
     of, success = _allow(found), _truth(found, "success")
     if success is None:
         raise ProtocolError('"success" is missing')
@@ -118,25 +117,6 @@ def _allow(found: Mapping[str, object]) -> Allow:
         tls=_truth(found, "tls"),
         attrs=_attributes(found.get("attrs")),
     )
-
-
-def _object(body: bytes) -> Mapping[str, object]:
-    if len(body) > MAX_BODY_BYTES:
-        raise ProtocolError(f"longer than {MAX_BODY_BYTES} bytes")
-    try:
-        found = json.loads(body.decode("utf-8"), parse_constant=_no_number)
-    except RecursionError:
-        raise ProtocolError("nested too deep") from None
-    except ValueError:
-        raise ProtocolError("not JSON") from None
-    if not isinstance(found, dict):
-        raise ProtocolError("not a JSON object")
-    return found
-
-
-def _no_number(word: str) -> NoReturn:
-    """Python reads NaN and Infinity, which are not JSON."""
-    raise ValueError(word)
 
 
 def _text(found: Mapping[str, object], name: str) -> str:

@@ -12,8 +12,12 @@ import re
 from binascii import Error as BadBase64
 from binascii import a2b_base64, a2b_qp
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from .limits import HEADER_LETTERS
+
+if TYPE_CHECKING:
+    from sendwarden.core.scan import Finding
 
 _FOLD = re.compile(r"\r?\n")
 # Section 2 of RFC 2047, with the language of RFC 2231; blanks within the text, as some programs write them.
@@ -100,7 +104,17 @@ class Mail:
     What of them is no UTF-8 is decoded with ``surrogateescape``.
     """
 
-    __slots__ = ("_decoded", "_raw", "body", "headers", "outcomes", "recipients", "sender", "size_bytes")
+    __slots__ = (
+        "_decoded",
+        "_raw",
+        "body",
+        "findings",
+        "headers",
+        "outcomes",
+        "recipients",
+        "sender",
+        "size_bytes",
+    )
 
     def __init__(
         self,
@@ -115,6 +129,7 @@ class Mail:
         self.recipients = recipients
         self.body = body
         self.size_bytes = size_bytes
+        self.findings: tuple[Finding, ...] = ()  # of scanners
         # Of tests that come out the same for each recipient: how, and the match variables they set.
         self.outcomes: dict[object, tuple[bool, tuple[str, ...]]] = {}
         self._raw: dict[str, list[str]] | None = None

@@ -116,6 +116,7 @@ class Facts:
     recipient: bool = False  # it looks at the recipient: it runs once for each
     sender: bool = False  # it looks at the envelope sender
     body: bool = False
+    scores: bool = False  # it asks what scanners found
     headers: set[str] = field(
         default_factory=set
     )  # in lower case; names made of variables are not among them

@@ -2,7 +2,7 @@
 
 from sendwarden.engine.sieve.registry import Capability
 
-from . import core, mailserver, reject, relational, small, variables
+from . import core, mailserver, reject, relational, small, spamvirus, variables
 
 # A new extension is one file and its line here.
 CAPABILITIES: tuple[Capability, ...] = (
@@ -11,6 +11,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     *relational.CAPABILITIES,
     *reject.CAPABILITIES,
     *small.CAPABILITIES,
+    *spamvirus.CAPABILITIES,
 )
 
 # What only an administrator's scripts may use.
