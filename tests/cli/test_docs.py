@@ -66,7 +66,6 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "spam": 'scan = ["spam"]\n',
         "virus": 'scan = ["virus"]\n',
     }
-    needs = {"foreign_sender": 'senders = "own"\n'}  # what an example has no effect without
     elsewhere = {
         ("site", "webmail"): '[webmail]\naccount = ["auth"]\n',
         ("webmail", "account"): '[site]\nwebmail = ["192.0.2.80"]\n',
