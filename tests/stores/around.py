@@ -133,6 +133,17 @@ def no_room() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@contextmanager
+def room_for_readers() -> Iterator[None]:
+    """Within `no_room`: whoever opens the file anew to read it makes its index (-shm) grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before[1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 async def until(what: str, holds: Callable[[], object]) -> None:
     """Wait until something holds. Raises `AssertionError` naming it when that takes too long."""
     end = asyncio.get_running_loop().time() + PATIENCE_S
