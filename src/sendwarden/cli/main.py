@@ -8,6 +8,7 @@ import argparse
 import errno
 import importlib
 import io
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Protocol, TextIO, cast
@@ -44,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0 good, 1 no or errors found, 2 could not run, 3 warnings."""
     words = list(sys.argv[1:] if argv is None else argv)
     _print_anything()
+    if words[:1] == ["serve"]:
+        # While Python imports, an interrupt may be raised where nobody can catch it, and is lost. The daemon
+        # listens to the signal itself once it runs.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         code = _run(words)
         Output(as_json=False).end()
