@@ -10,7 +10,8 @@ import pytest
 from sendwarden.cli.help import default_of, settings_of, tables
 from sendwarden.cli.main import COMMANDS
 from sendwarden.config.codes import CODES
-from sendwarden.config.schema import MUST_BE_SET, SHIPPED_CHANNELS, Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
+from sendwarden.config.shipped import SHIPPED_CHANNELS
 from tests.config.folder import load_folder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

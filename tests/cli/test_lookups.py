@@ -8,7 +8,8 @@ import pytest
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.help import settings_of, tables
 from sendwarden.config.codes import CODES
-from sendwarden.config.schema import MUST_BE_SET, SHIPPED_CHANNELS, Settings
+from sendwarden.config.schema import MUST_BE_SET, Settings
+from sendwarden.config.shipped import SHIPPED_CHANNELS
 from tests.cli.command import Commands
 from tests.cli.state import damage_state, make_state
 from tests.config.folder import example, write

@@ -11,12 +11,8 @@ from tests.servers.broken import FAULTS
 from tests.servers.client import Client, message
 from tests.servers.exim import USER, Exim
 from tests.servers.exim_site import (
-    CHANNEL,
     EACH,
     FAILS,
-    LIMIT,
-    LOGINS,
-    SETTINGS,
     SOON_S,
     TIMEOUT_S,
     WHOLE,
@@ -29,6 +25,7 @@ from tests.servers.exim_site import (
     recipients,
     send,
 )
+from tests.servers.limited import CHANNEL, LIMIT, LOGINS, SETTINGS
 from tests.servers.sendwarden import REFERENCE, Sendwarden
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for

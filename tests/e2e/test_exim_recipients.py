@@ -12,9 +12,7 @@ import pytest
 from tests.servers.broken import FAULTS
 from tests.servers.client import message
 from tests.servers.exim_site import (
-    CHANNEL,
     EACH,
-    LIMIT,
     SOON_S,
     TIMEOUT_S,
     WHOLE,
@@ -25,6 +23,7 @@ from tests.servers.exim_site import (
     recipients,
     send,
 )
+from tests.servers.limited import CHANNEL, LIMIT
 from tests.servers.sendwarden import REFERENCE
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for

@@ -17,7 +17,7 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter, Taken
 from sendwarden.engine.limits.rules import Counts, Limit, Limits
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
-from sendwarden.engine.limits.table import LimitTable
+from sendwarden.engine.limits.table import LimitTable, key_of
 from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS
 from sendwarden.stores import redis as stores_redis
 from sendwarden.stores.journal import Journal
@@ -29,6 +29,7 @@ from tests.stores.around import KeptLog
 START = 1_764_000_000 // QUANTUM_S // 120 * 120  # the beginning of an hour
 LIMITS = Limits((Limit(1, 0, 20, "test"), Limit(1, 1, 50, "test"), Limit(4, 2, 10_000, "test")))
 ONE = Counts(recipients=1)
+MOST = 4  # accounts
 
 
 class Time:
@@ -46,7 +47,7 @@ class Process:
 
     def __init__(self, time: Time) -> None:
         self._time = time
-        self.table = LimitTable(lambda _channel, _account: LIMITS, 1000)
+        self.table = LimitTable(lambda _channel, _account: LIMITS, MOST)
         self.charges = Charges(time.quantum)
         self.room: RedisRoom | None = None
 
@@ -316,6 +317,82 @@ def test_three_processes_are_exact_together(name: str, tmp_path: Path, redis: Re
             fullest = max(sum(n for q, n in went.items() if start <= q < start + length) for start in went)
             assert fullest <= limit.most
             assert fullest > limit.most * 0.7
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_what_was_drawn_and_not_used_goes_back_whenever_it_was_drawn(
+    name: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    """Also by somebody who sends as a quantum begins, before what the last one came to is told."""
+    counting = made_of(name, tmp_path, redis)
+
+    async def test() -> None:
+        async with counting.process() as one, counting.process() as other:
+            assert await one.reserve("eve", b"first")
+            counting.time.quantum += 1
+            assert await one.reserve("eve", b"second")
+            for _ in range(2):
+                await asyncio.sleep(0.5)  # what ended quanta came to is told
+                counting.time.quantum += 1
+            for _ in range(100):
+                if (used := await other.used("eve", 0)) == 2:
+                    break
+                await asyncio.sleep(0.1)
+            assert used == 2
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_an_account_that_was_forgotten_meanwhile_has_its_count(
+    name: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    """A flood of names drives it out of one process's memory; it is counted anew in the same quantum."""
+    counting = made_of(name, tmp_path, redis)
+
+    async def test() -> None:
+        async with counting.process() as one:
+            for n in range(3):
+                assert await one.reserve("eve", b"e%d" % n)
+            for number in range(3 * MOST):
+                assert await one.settle(f"name{number}", b"n%d" % number, Counts(1, 9))
+            assert one.table.find("out", "eve") is None
+            went = 0
+            for _ in range(2):  # then what the forgotten meter had drawn and not used is back
+                went += [await one.reserve("eve", b"f%d" % n) for n in range(20)].count(True)
+                counting.time.quantum += 1
+                await asyncio.sleep(0.5)
+            assert went == 17
+            one.release(b"e0")
+            await asyncio.sleep(0.5)
+            counting.time.quantum += 1
+            await asyncio.sleep(0.5)
+            assert [await one.reserve("eve", b"g%d" % n) for n in range(3)] == [True, False, False]
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_what_was_reset_stays_so(name: str, tmp_path: Path, redis: RedisServer) -> None:
+    counting = made_of(name, tmp_path, redis)
+
+    async def test() -> None:
+        async with counting.process() as one, counting.process() as other:
+            for n in range(15):
+                assert await one.reserve("eve", b"e%d" % n)
+            counting.time.quantum += 1
+            assert await one.reserve("eve", b"last")
+            assert one.table.reset("out", "eve")
+            assert one.room
+            assert await one.room.forget(key_of("out", "eve"))
+            one.release(b"e0")
+            one.release(b"last")
+            counting.time.quantum += 1
+            await asyncio.sleep(0.5)  # what ended quanta came to is told
+            assert [await x.used("eve", 0) for x in (one, other)] == [0, 0]
+            assert await one.reserve("eve", b"new")
 
     run(test())
 

@@ -5,75 +5,41 @@ import socket
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import pytest
 
-from tests.servers.address import OUTSIDE, outside_is_here
+from tests.servers.address import OUTSIDE
 from tests.servers.client import Answer, Client, message
 from tests.servers.dovecot import password
+from tests.servers.limited import CHANNEL, LIMIT, LOGINS, LimitedSite
 from tests.servers.sendmail import Sendmail
-from tests.servers.sendwarden import REFERENCE, Sendwarden
+from tests.servers.sendwarden import REFERENCE
 from tests.servers.sink import Sink
 from tests.servers.space import wait_for
 
-SETTINGS = """
-mode = "enforce"
-[site]
-domains = ["example.org"]
-help = "https://help.example.org/limits"
-"""
-CHANNEL = '[[channel]]\nname = "submission-auth-external"\nover_limit = "{}"\n'
-LOGINS = ["eve", "bob"]
-# Recipients in 10 minutes of a login from outside, as shipped.
-LIMIT = 40
 
-
-class Site:
-    """Sendmail with Sendwarden as its milter, and a sink. Use as a context."""
+class Site(LimitedSite):
+    """Sendmail with Sendwarden as its milter."""
 
     def __init__(self, sink: Sink, settings: str = "") -> None:
-        outside_is_here()
-        self.sink = sink
-        self.sendwarden = Sendwarden(SETTINGS + settings)
+        super().__init__(sink, settings)
         self.sendmail = Sendmail(sink.port, self.sendwarden.milter, LOGINS)
-        self._clients: list[Client] = []
-        sink.clear()
 
-    def client(self, login: str = "eve") -> Client:
-        """A client from outside."""
-        client = Client(self.sendmail.port, login, OUTSIDE)
-        self._clients.append(client)
-        return client
+    @property
+    def port(self) -> int:
+        return self.sendmail.port
 
-    def used(self, account: str = "eve") -> int:
-        """Recipients in a day from outside, as `limits show` has them."""
-        code, said = self.sendwarden.command("limits", "show", account, "--json")
-        assert code == 0, said
-        channels = {one["channel"]: one for one in json.loads(said)["channels"]}
-        limits = channels["submission-auth-external"]["limits"]
-        (used,) = (one["used"] for one in limits if one["window"] == "24h")
-        return int(used)
+    def log(self) -> str:
+        return (self.sendmail.folder / "output").read_text()
+
+    def stop(self) -> None:
+        self.sendmail.stop()
 
     def delivered(self, recipients: int) -> None:
         """Wait until so many are, and see that none comes behind them."""
         wait_for(f"{recipients} delivered", lambda: len(self.sink.recipients) >= recipients)
         wait_for("no other waits", lambda: not [one for one in self.sendmail.queued() if one[:2] == "qf"])
         assert len(self.sink.recipients) == recipients
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        for client in self._clients:
-            client.quit()
-        if error:
-            print(self.sendwarden.output(), (self.sendmail.folder / "output").read_text()[-3000:])
-        self.sendmail.stop()
-        self.sendwarden.stop()
 
 
 @pytest.fixture

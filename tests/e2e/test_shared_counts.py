@@ -87,6 +87,57 @@ def test_three_processes_let_exactly_the_limit_through(wardens: list[Sendwarden]
     assert exact >= 3
 
 
+def test_they_are_exact_on_a_cluster_too() -> None:
+    nodes = [RedisServer("--cluster-enabled", "yes") for _ in range(3)]
+    nodes[0].join(*nodes[1:])
+    settings = SETTINGS.replace('redis = "{0}"', 'redis = "{0}"\nredis_cluster = true').format(nodes[0].url)
+    wardens = [Sendwarden(settings) for _ in range(PROCESSES)]
+    before = times_away(wardens)
+    logins = [f"user{number}" for number in range(5)]
+    for login in logins:
+        found = everywhere(wardens, login, LIMIT, 8)
+        borrowed = 0 if times_away(wardens) == before else PROCESSES * LEASE
+        assert LIMIT <= found["DUNNO"] <= LIMIT + borrowed
+    for warden in wardens:
+        assert warden.stop() == 0
+    kept = [int(node.ask("DBSIZE").removeprefix(":")) for node in nodes]
+    print(f"keys on the nodes: {kept}")
+    assert sum(kept) == len(logins) and max(kept) < len(logins)
+    for node in nodes:
+        node.remove()
+
+
+@pytest.mark.parametrize("way", ["password", "unix socket"])
+def test_a_redis_is_reached_by(way: str) -> None:
+    redis = RedisServer(*(["--requirepass", "correct horse"] if way == "password" else []))
+    url = redis.url if way == "password" else f"unix://{redis.socket}"
+    secret = '\nredis_secret = "correct horse"' if way == "password" else ""
+    settings = SETTINGS.replace('redis = "{0}"', f'redis = "{{0}}"{secret}').format(url)
+    wardens = [Sendwarden(settings) for _ in range(2)]
+    try:
+        before = times_away(wardens)
+        found = everywhere(wardens, "eve", LIMIT, 4)
+        borrowed = 0 if times_away(wardens) == before else 2 * LEASE
+        assert LIMIT <= found["DUNNO"] <= LIMIT + borrowed
+    finally:
+        for warden in wardens:
+            warden.stop()
+        redis.remove()
+
+
+@pytest.mark.parametrize("secret", ["", '\nredis_secret = "wrong"'])
+def test_a_wrong_password_is_told_and_mail_goes_on(secret: str) -> None:
+    redis = RedisServer("--requirepass", "correct horse")
+    warden = Sendwarden(SETTINGS.replace('redis = "{0}"', f'redis = "{{0}}"{secret}').format(redis.url))
+    try:
+        assert passed(warden, "eve", 5) == {"DUNNO": 5}
+        wait_for("it is told", lambda: warden.warnings("counts-away"))
+        assert "it wants a password: counting.redis_secret" in str(warden.warnings("counts-away")[0])
+    finally:
+        warden.stop()
+        redis.remove()
+
+
 def test_what_was_counted_is_seen_by_all_and_outlives_a_process(wardens: list[Sendwarden]) -> None:
     first, second, third = wardens
     before = times_away(wardens)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sendwarden.frontends.milter import ACCESS_ACTIONS, ACTIONS, unwanted_steps
+from sendwarden.service.milter_terms import ACCESS_ACTIONS, ACTIONS, unwanted_steps
 from sendwarden.wire.milter.commands import (
     Command,
     Connect,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendwarden.frontends.milter import ACCESS_ACTIONS, ACTIONS
+from sendwarden.service.milter_terms import ACCESS_ACTIONS, ACTIONS
 from sendwarden.wire.milter.commands import (
     Abort,
     Body,

@@ -1,29 +1,16 @@
 """A site with a real Exim that asks by what `sendwarden connect exim` prints, and clients from outside."""
 
-import json
 import re
 from collections.abc import Callable
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from sendwarden.wire.policy import PolicyDecoder, Request
-from tests.servers.address import OUTSIDE, outside_is_here
 from tests.servers.client import Answer, Client, message
 from tests.servers.exim import Exim
-from tests.servers.sendwarden import Sendwarden
+from tests.servers.limited import LOGINS, LimitedSite
 from tests.servers.sink import Sink
 from tests.servers.tap import Tap
 
-SETTINGS = """
-mode = "enforce"
-[site]
-domains = ["example.org"]
-help = "https://help.example.org/limits"
-"""
-CHANNEL = '[[channel]]\nname = "submission-auth-external"\nover_limit = "{}"\n'
-LOGINS = ["eve", "bob"]
-# Recipients in 10 minutes of a login from outside, as shipped.
-LIMIT = 40
 # What holds while we are down, as printed.
 FAILS = "{action=DUNNO down}"
 # How long a client may wait while we hang: the time-out of readsocket, and a busy machine.
@@ -55,15 +42,13 @@ class Asking(NamedTuple):
 WHOLE, EACH = Asking(), Asking(each=True)
 
 
-class Site:
-    """Exim that asks as it was told to, Sendwarden, and a sink. Use as a context."""
+class Site(LimitedSite):
+    """Exim that asks as it was told to."""
 
     def __init__(
         self, sink: Sink, settings: str = "", asking: Asking = WHOLE, files: dict[str, str] | None = None
     ) -> None:
-        outside_is_here()
-        self.sink = sink
-        self.sendwarden = Sendwarden(SETTINGS + settings, files)
+        super().__init__(sink, settings, files)
         self.tap = Tap(self.sendwarden.policy) if asking.tapped else None
         code, said = self.sendwarden.command("connect", "exim")
         assert code == 0, said
@@ -72,14 +57,18 @@ class Site:
         said = asking.changed(said)
         of_recipient = printed(said, "rcpt") if asking.each else []
         self.exim = Exim(sink.port, printed(said, "data"), LOGINS, of_recipient, asking.strict)
-        self._clients: list[Client] = []
-        sink.clear()
 
-    def client(self, login: str = "eve") -> Client:
-        """A client from outside."""
-        client = Client(self.exim.port, login, OUTSIDE)
-        self._clients.append(client)
-        return client
+    @property
+    def port(self) -> int:
+        return self.exim.port
+
+    def log(self) -> str:
+        return self.exim.log() + self.exim.log("panic")
+
+    def stop(self) -> None:
+        self.exim.stop()
+        if self.tap:
+            self.tap.stop()
 
     def asked(self) -> list[Request]:
         """What went through the tap, one question for each connection."""
@@ -92,29 +81,6 @@ class Site:
             assert isinstance(request, Request) and not decoder.unfinished, session.asked
             found.append(request)
         return found
-
-    def used(self, account: str = "eve") -> int:
-        """Recipients from outside in the longest window, as `limits show` has them."""
-        code, said = self.sendwarden.command("limits", "show", account, "--json")
-        assert code == 0, said
-        channels = {one["channel"]: one for one in json.loads(said)["channels"]}
-        limits = channels["submission-auth-external"]["limits"]
-        return int(next(one["used"] for one in reversed(limits) if one["counted"] == "recipients"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        for client in self._clients:
-            client.quit()
-        if error:
-            print(self.sendwarden.output(), self.exim.log()[-3000:], self.exim.log("panic"))
-        self.exim.stop()
-        if self.tap:
-            self.tap.stop()
-        self.sendwarden.stop()
 
 
 def send(client: Client, recipients: int = 1) -> Answer:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.clamd import MAX_ANSWER_BYTES, PIECE_BYTES, ClamdAnswer, ClamdDecoder, encode_question
+from tests.wire.one_answer import answer_of
 
 FOUND = b"stream: Eicar-Test.UNOFFICIAL FOUND\0"
 WRONG = {
@@ -22,15 +23,7 @@ WRONG = {
 
 
 def answer(*pieces: bytes, ended: bool = False) -> ClamdAnswer | Need:
-    decoder = ClamdDecoder()
-    found: ClamdAnswer | Need = Need.DATA
-    for piece in pieces:
-        decoder.feed(piece)
-        found = decoder.answer()
-    if ended:
-        decoder.end()
-        found = decoder.answer()
-    return found
+    return answer_of(ClamdDecoder(), pieces, ended=ended)
 
 
 @given(st.integers(0, 3 * PIECE_BYTES))

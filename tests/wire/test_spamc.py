@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.spamc import MAX_BODY_BYTES, MAX_HEAD_BYTES, SpamdAnswer, SpamdDecoder, encode_question
+from tests.wire.one_answer import answer_of
 
 HEAD = b"SPAMD/1.1 0 EX_OK\r\n"
 SPAM = b"Spam: True ; 1000.0 / 5.0\r\n"
@@ -53,15 +54,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
 
 
 def answer(*pieces: bytes, ended: bool = False) -> SpamdAnswer | Need:
-    decoder = SpamdDecoder()
-    found: SpamdAnswer | Need = Need.DATA
-    for piece in pieces:
-        decoder.feed(piece)
-        found = decoder.answer()
-    if ended:
-        decoder.end()
-        found = decoder.answer()
-    return found
+    return answer_of(SpamdDecoder(), pieces, ended=ended)
 
 
 def test_a_question_says_its_length() -> None:

@@ -14,15 +14,9 @@ from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
 from sendwarden.config.load import Loaded
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import (
-    MUST_BE_SET,
-    SHIPPED_CHANNELS,
-    SHIPPED_LIMITS,
-    ChannelSettings,
-    LimitSettings,
-    ScannerSettings,
-    ScoreHeaderSettings,
-)
+from sendwarden.config.schema import MUST_BE_SET
+from sendwarden.config.shipped import SHIPPED_CHANNELS, SHIPPED_LIMITS
+from sendwarden.config.traffic import ChannelSettings, LimitSettings, ScannerSettings, ScoreHeaderSettings
 from sendwarden.core.place import Place
 from sendwarden.core.units import Rate
 

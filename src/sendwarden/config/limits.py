@@ -5,13 +5,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TypedDict
 
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import (
-    SHIPPED_LIMITS,
-    ChannelSettings,
-    LimitSettings,
-    OverrideSettings,
-    Settings,
-)
+from sendwarden.config.schema import Settings
+from sendwarden.config.shipped import SHIPPED_LIMITS
+from sendwarden.config.traffic import ChannelSettings, LimitSettings, OverrideSettings
 from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import Networks

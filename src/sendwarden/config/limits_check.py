@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 from sendwarden.config.limits import NO_LIMITS
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import LimitSettings, OverrideSettings, Settings
+from sendwarden.config.schema import Settings
+from sendwarden.config.traffic import LimitSettings, OverrideSettings
 from sendwarden.config.values import shown
 from sendwarden.core.identity import account_of
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean

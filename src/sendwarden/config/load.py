@@ -17,7 +17,9 @@ from sendwarden.config.limits import LimitRows, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.scanners import ON_FINDING, bounds, score_headers
-from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
+from sendwarden.config.schema import Settings
+from sendwarden.config.shipped import SHIPPED_CHANNELS
+from sendwarden.config.traffic import ChannelSettings
 from sendwarden.config.values import recipients_meant
 from sendwarden.config.webmail import webmail
 from sendwarden.core.decision import Verdict

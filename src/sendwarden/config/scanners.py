@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from sendwarden.config.kinds import OnFinding
 from sendwarden.config.limits import networks
-from sendwarden.config.schema import OnFinding, ScannerSettings, Settings
+from sendwarden.config.schema import Settings
+from sendwarden.config.traffic import ScannerSettings
 from sendwarden.core.decision import Verdict
 from sendwarden.engine.handover import ScoreSource
 from sendwarden.lookups.clamd import Clamd

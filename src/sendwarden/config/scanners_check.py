@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from sendwarden.config.positions import Path
-from sendwarden.config.schema import ChannelSettings, Settings
+from sendwarden.config.schema import Settings
+from sendwarden.config.traffic import ChannelSettings
 from sendwarden.config.values import shown
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 

@@ -5,65 +5,47 @@ checked in `crosscheck`. Examples are written as in the file: `help`, error mess
 them.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    PlainValidator,
     SecretStr,
-    model_validator,
 )
 
 from sendwarden.config import values
-from sendwarden.core.units import Rate
+from sendwarden.config.kinds import (
+    Domain,
+    DurationS,
+    HeaderName,
+    Host,
+    ListenHttpMany,
+    ListenMany,
+    MailAddress,
+    ModeName,
+    Network,
+    Plain,
+    Secret,
+    SettingsTable,
+    SmtpServer,
+    SomeText,
+    WebAddress,
+)
+from sendwarden.config.traffic import (
+    ChannelSettings,
+    CountingSettings,
+    LimitSettings,
+    OverrideSettings,
+    ScannerSettings,
+    ScoreHeaderSettings,
+)
 from sendwarden.engine.access.tables import ALL_BITS
 
 # Version of the settings' form. It counts up when a setting changes its meaning.
 SETTINGS_VERSION = 1
 
-Plain = Annotated[str, BeforeValidator(values.plain)]
-SomeText = Annotated[str, BeforeValidator(values.some_text)]
-Network = Annotated[object, BeforeValidator(values.network)]
-ChannelNetwork = Annotated[object, BeforeValidator(values.channel_network)]
-Domain = Annotated[str, BeforeValidator(values.domain)]
-Host = Annotated[str, BeforeValidator(values.host)]
-HeaderName = Annotated[str, BeforeValidator(values.header_name)]
-Recipients = Annotated[str, BeforeValidator(values.recipients)]
-DurationS = Annotated[int, BeforeValidator(values.duration)]
-Listen = Annotated[str, BeforeValidator(values.listen)]
-ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
-ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
-ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
-# Shown as stars wherever a value is shown.
-Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
-RedisUrl = Annotated[str, BeforeValidator(values.redis_url)]
-SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
-Rates = Annotated[
-    list[Annotated[Rate, PlainValidator(values.rate)]],
-    BeforeValidator(values.rates),
-    AfterValidator(values.one_for_each_window),
-]
-OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
-End = Annotated[float, BeforeValidator(values.end_of)]
-MailAddress = Annotated[str, BeforeValidator(values.mail_address)]
-WebAddress = Annotated[str, BeforeValidator(values.web_address)]
-Wait = Annotated[float, BeforeValidator(values.wait)]
-Size = Annotated[int, BeforeValidator(values.size)]
-Threshold = Annotated[float, BeforeValidator(values.threshold)]
-ScannerPlace = Annotated[str, BeforeValidator(values.scanner_place)]
-OnFinding = Literal["pass", "hold", "discard", "refuse"]
-ModeName = Literal["watch", "enforce"]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class SiteSettings(_Table):
+class SiteSettings(SettingsTable):
     """What belongs to us."""
 
     host: Host = Field(
@@ -100,7 +82,7 @@ class SiteSettings(_Table):
     )
 
 
-class WebmailSettings(_Table):
+class WebmailSettings(SettingsTable):
     """Whom the webmail sends for, where it relays without SMTP AUTH."""
 
     account: list[Literal["auth", "header", "received", "proxy-ip"]] = Field(
@@ -122,7 +104,7 @@ class WebmailSettings(_Table):
     )
 
 
-class AccountSettings(_Table):
+class AccountSettings(SettingsTable):
     """When two spellings are one account."""
 
     fold_case: bool = Field(default=True, description="BOB and bob are one account.", examples=["false"])
@@ -148,7 +130,7 @@ class AccountSettings(_Table):
     )
 
 
-class SendersSettings(_Table):
+class SendersSettings(SettingsTable):
     """What a login may send as."""
 
     file: SomeText = Field(
@@ -165,7 +147,7 @@ class SendersSettings(_Table):
     )
 
 
-class ListenSettings(_Table):
+class ListenSettings(SettingsTable):
     """Our sockets."""
 
     policy: ListenMany = Field(
@@ -201,7 +183,7 @@ class ListenSettings(_Table):
     )
 
 
-class MappingSettings(_Table):
+class MappingSettings(SettingsTable):
     """Mapping tables."""
 
     file: SomeText = Field(
@@ -216,7 +198,7 @@ class MappingSettings(_Table):
     )
 
 
-class AccessSettings(_Table):
+class AccessSettings(SettingsTable):
     """Access tables."""
 
     frontends: Literal["milter", "policy", "both"] = Field(
@@ -246,7 +228,7 @@ class AccessSettings(_Table):
     )
 
 
-class MetermaidSettings(_Table):
+class MetermaidSettings(SettingsTable):
     """MeterMaid tables."""
 
     file: SomeText = Field(
@@ -256,7 +238,7 @@ class MetermaidSettings(_Table):
     )
 
 
-class NotifySettings(_Table):
+class NotifySettings(SettingsTable):
     """Messages that we send ourselves."""
 
     smtp: SmtpServer = Field(
@@ -280,248 +262,7 @@ class NotifySettings(_Table):
     )
 
 
-class ChannelSettings(_Table):
-    """One class of traffic: conditions, then what holds for it."""
-
-    name: SomeText = Field(description="What it is called.", examples=['"submission"'])
-    login: bool | None = Field(
-        default=None, description="Only with (true) or only without (false) SMTP AUTH.", examples=["true"]
-    )
-    networks: list[ChannelNetwork] | None = Field(
-        default=None,
-        description='Networks of the client; "internal" and "webmail" stand for those of [site].',
-        examples=['["internal", "192.0.2.0/24"]'],
-    )
-    local: bool | None = Field(
-        default=None,
-        description="Also mail handed in by programs on the mail server itself.",
-        examples=["true"],
-    )
-    listener: SomeText | None = Field(
-        default=None,
-        description="Only what came over this socket, as [listen] names it.",
-        examples=['"127.0.0.1:10032"'],
-    )
-    macros: dict[str, Plain] | None = Field(
-        default=None,
-        description="Milter macros (braces may be left out) or policy attributes, and their values.",
-        examples=['{ "{daemon_name}" = "submission" }'],
-    )
-    mode: ModeName | None = Field(
-        default=None, description="watch or enforce; left out, the mode of the site.", examples=['"enforce"']
-    )
-    sourcefilter: SomeText | None = Field(
-        default=None,
-        description='A Sieve filter for all its mail: "file:IMTA_TABLE:name".',
-        examples=['"file:IMTA_TABLE:authspam.filter"'],
-    )
-    destinationfilter: dict[Recipients, SomeText] | None = Field(
-        default=None,
-        description="Sieve filters by recipient: internal, external, or a domain.",
-        examples=['{ external = "outgoing.filter" }'],
-    )
-    unauthenticated: Literal["hold", "discard"] | None = Field(
-        default=None,
-        description='What happens where a refusal would be backscatter; left out, "hold".',
-        examples=['"discard"'],
-    )
-    refusal: Literal["refuse", "defer"] | None = Field(
-        default=None,
-        description='What a filter\'s reject says: refuse (5xx) or defer (4xx); left out, "refuse".',
-        examples=['"defer"'],
-    )
-    senders: Literal["any", "own"] | None = Field(
-        default=None,
-        description='Envelope senders an account may use: any, or its own only; left out, "any".',
-        examples=['"own"'],
-    )
-    header_from: Literal["any", "own"] | None = Field(
-        default=None,
-        description="Addresses that From (Resent-From, Sender) may name: any, or the account's own only; "
-        'left out, "any".',
-        examples=['"own"'],
-    )
-    foreign_sender: Literal["refuse", "hold", "tag", "allow"] | None = Field(
-        default=None,
-        description="What happens to mail whose sender is not the account's: refuse, hold, tag (a header) or "
-        'allow (it is only told); left out, "refuse".',
-        examples=['"hold"'],
-    )
-    envelope_from: Literal["sender", "account"] | None = Field(
-        default=None,
-        description='What filters see as envelope "from" of a login: the sender as the client wrote it, or '
-        'the account; left out, "sender".',
-        examples=['"account"'],
-    )
-    limits: SomeText | None = Field(
-        default=None,
-        description='The row of limits that holds for each of its accounts, or "unlimited"; left out, the '
-        "one that fits the channel's conditions.",
-        examples=['"webmail"'],
-    )
-    over_limit: OverLimitText | None = Field(
-        default=None,
-        description='What happens over a limit: defer, refuse, hold, discard, slow, or "filter TRANSPORT:"; '
-        'left out, "defer".',
-        examples=['"filter slow:"'],
-    )
-    count: Literal["recipient", "message"] | None = Field(
-        default=None,
-        description="A filter that looks at the recipient runs once for each, or once for the message; "
-        'left out, "recipient".',
-        examples=['"message"'],
-    )
-    mta_channel: SomeText | None = Field(
-        default=None,
-        description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
-        examples=['"tcp_submit"'],
-    )
-    scan: list[SomeText] | None = Field(
-        default=None,
-        description="Scanners that are asked about its mail, and score headers that count, by their names.",
-        examples=['["spam", "virus"]'],
-    )
-    spam: OnFinding | None = Field(
-        default=None,
-        description='What happens to mail that a scanner calls spam; left out, "pass", for filters to judge.',
-        examples=['"refuse"'],
-    )
-    virus: OnFinding | None = Field(
-        default=None,
-        description='What happens to mail in which a scanner finds a virus; left out, "pass".',
-        examples=['"refuse"'],
-    )
-
-
-class ScannerSettings(_Table):
-    """A program that looks into messages when a channel asks it."""
-
-    name: SomeText = Field(description="What channels call it.", examples=['"spam"'])
-    kind: Literal["spamd", "rspamd", "clamd"] = Field(
-        description="Whose protocol it speaks: SpamAssassin's spamd, rspamd, or ClamAV's clamd.",
-        examples=['"spamd"'],
-    )
-    at: ScannerPlace = Field(
-        default="",
-        description="Its socket; empty: 127.0.0.1:783 (spamd), 127.0.0.1:11333 (rspamd) or "
-        "unix:/run/clamav/clamd.ctl (clamd).",
-        examples=['"127.0.0.1:783"'],
-    )
-    timeout: Wait = Field(
-        default="700ms",
-        validate_default=True,
-        description="How long a message waits for it before it passes unscored; above 1 s the mail server is "
-        "kept waiting.",
-        examples=['"5s"'],
-    )
-    largest: Size = Field(
-        default="1 MiB",
-        validate_default=True,
-        description="Larger messages are not given to it and pass unscored.",
-        examples=['"10 MiB"'],
-    )
-
-
-class ScoreHeaderSettings(_Table):
-    """A header in which a filter before us wrote its score."""
-
-    name: SomeText = Field(description="What channels call it.", examples=['"upstream"'])
-    header: HeaderName = Field(description="The header.", examples=['"X-Spam-Status"'])
-    writers: list[Network] = Field(
-        description="Hosts that may write it; from all others it is taken out.",
-        examples=['["192.0.2.9/32"]'],
-    )
-    threshold: Threshold = Field(
-        default=5.0,
-        description="The score from which mail is spam, where the header does not say it.",
-        examples=["6.0"],
-    )
-
-
-class LimitSettings(_Table):
-    """One row of limits: at most so many of each in a window, for each account."""
-
-    name: SomeText = Field(
-        description="What channels and overrides call it; one of a shipped name changes what it sets.",
-        examples=['"webmail"'],
-    )
-    messages: Rates = Field(default=[], description="Messages.", examples=['["30/1h", "200/24h"]'])
-    recipients: Rates = Field(
-        default=[],
-        description="Recipients: each of a message counts.",
-        examples=['["30/10m", "100/1h", "400/24h"]'],
-    )
-    internal: Rates = Field(default=[], description="Recipients of our own domains.", examples=['"1000/1h"'])
-    external: Rates = Field(
-        default=[], description="Recipients of other domains.", examples=['["50/1h", "300/24h"]']
-    )
-    bytes: Rates = Field(default=[], description="Bytes of whole messages.", examples=['"500 MiB/24h"'])
-    per_message: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="Most recipients of one message.", examples=["50"]
-    )
-
-
-class OverrideSettings(_Table):
-    """Other limits for some accounts, with an end and a reason."""
-
-    accounts: list[SomeText] = Field(
-        default=[], description="Accounts, as somebody writes them.", examples=['["newsletter"]']
-    )
-    domains: list[Domain] = Field(
-        default=[], description="Domains of accounts.", examples=['["lists.example.org"]']
-    )
-    networks: list[Network] = Field(
-        default=[],
-        description="Hosts that send without a login.",
-        examples=['["10.1.2.0/24"]'],
-    )
-    channels: list[SomeText] = Field(
-        default=[], description="Only on these channels; empty: on all.", examples=['["webmail"]']
-    )
-    limits: SomeText = Field(
-        description='The row of limits that counts instead of the channel\'s; or "unlimited".',
-        examples=['"bulk"'],
-    )
-    until: End | None = Field(default=None, description="The last day, or a moment.", examples=["2026-12-31"])
-    reason: SomeText = Field(description="Why, for whoever asks later.", examples=['"weekly newsletter"'])
-
-    @model_validator(mode="after")
-    def _for_somebody(self) -> Self:
-        return values.for_somebody(self, self.accounts, self.domains, self.networks)
-
-
-class CountingSettings(_Table):
-    """How much is remembered."""
-
-    accounts: Annotated[int, Field(ge=100, le=100_000_000)] = Field(
-        default=1_000_000,
-        description="Most accounts that are counted at a time; each takes 300 to 700 bytes.",
-        examples=["50000"],
-    )
-    redis: RedisUrl = Field(
-        default="",
-        description="A Redis or Valkey where several Sendwardens count accounts together; empty: each for "
-        "itself. A change counts after a restart.",
-        examples=['"redis://192.0.2.30:6379/0"'],
-    )
-    redis_secret: Secret = Field(
-        default=SecretStr(""),
-        description="Its password; empty: none.",
-        examples=['"correct horse battery staple"'],
-    )
-    redis_cluster: bool = Field(
-        default=False,
-        description="Is it a cluster, of which counting.redis names one node?",
-        examples=["true"],
-    )
-
-    @property
-    def where(self) -> tuple[str, str, bool]:
-        """All that says where accounts are counted."""
-        return self.redis, self.redis_secret.get_secret_value(), self.redis_cluster
-
-
-class Settings(_Table):
+class Settings(SettingsTable):
     """All settings."""
 
     version: Annotated[int, Field(ge=1)] = Field(
@@ -563,30 +304,6 @@ class Settings(_Table):
         default=[], description="Channels, in the order in which they are tried."
     )
 
-
-# What is shipped: tried in this order behind the channels that the settings name first. A channel of the same
-# name in the settings changes only what it sets.
-SHIPPED_CHANNELS: tuple[dict[str, object], ...] = (
-    {"name": "webmail", "networks": ["webmail"]},
-    {"name": "submission-auth-internal", "login": True, "networks": ["internal"]},
-    {"name": "submission-auth-external", "login": True},
-    {"name": "submission-noauth-internal", "login": False, "networks": ["internal"]},
-    {"name": "local", "local": True, "networks": []},
-)
-
-# Rows of limits that are shipped: the ladder of trust. All windows count.
-SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
-    {"name": "internal", "recipients": ["150/10m", "400/1h", "2000/24h"], "per_message": 200},
-    {"name": "device", "recipients": ["60/10m", "200/1h", "1000/24h"], "per_message": 100},
-    {"name": "external", "recipients": ["40/10m", "150/1h", "800/24h"], "per_message": 100},
-    {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
-    {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
-    {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
-    # Holds besides the channel's own for mail that a scanner calls spam.
-    {"name": "spam-scored", "recipients": ["10/10m", "50/1h", "100/24h"]},
-    # Holds besides the channel's own for accounts in this state.
-    {"name": "throttled", "recipients": ["20/1h"]},
-)
 
 # Tables that a file may hold several of, and what each of them must say, with what stands in where that is
 # wrong ("": a name is made up).

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
-from sendwarden.config.schema import CountingSettings
+from sendwarden.config.traffic import CountingSettings
 from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity

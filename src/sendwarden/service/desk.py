@@ -242,11 +242,11 @@ class Desk:
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
         channels += [SPAM_SCORED] * (not only)
+        gone = [name for name in channels if self._limiter.table.reset(name, account)]
         if room := self._limiter.room:
             away = [name for name in channels if not await room.forget(key_of(name, account))]
             if away:
-                raise StoreDown("the shared counts are away: nothing was reset. Try again later")
-        gone = [name for name in channels if self._limiter.table.reset(name, account)]
+                raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
         self._limiter.changed()
         self._log.event("limits-reset", {"account": account, "channels": gone, **_acted(question)})
         return {"account": account, "channels": gone}

@@ -1,9 +1,11 @@
 -- What all processes used of some accounts' limits; see sendwarden.engine.limits.shared for what it means.
--- KEYS: one a question. ARGV: who asks, how long a lease-less pool is kept in seconds, then the questions as JSON:
--- {q, rows: [[quantum, counts...]...], want: [counts...], whole, limits: [[counter, length, step, most]...], look}.
+-- KEYS: one a question. ARGV: which process asks, how long a pool that nobody tells is kept in seconds, then the
+-- questions as JSON: {teller, q, rows: [[quantum, counts...]...], want: [counts...], whole, look,
+-- limits: [[counter, length, step, most]...]}.
 -- A pool is {first, old, recent}: of `old` quanta only the sum is known, of `recent` ones who used what. Counters
 -- are numbered from 0, as in sendwarden.engine.limits.rules.
-local me, kept = ARGV[1], tonumber(ARGV[2])
+local process, kept = ARGV[1], tonumber(ARGV[2])
+local me -- who tells
 local PARTS, RECENT = 10, 20
 local WINDOWS = {{20, 1}, {120, 10}, {2880, 120}} -- length and step in quanta
 
@@ -94,6 +96,7 @@ end
 local answers = {}
 for i, key in ipairs(KEYS) do
     local ask = cjson.decode(ARGV[i + 2])
+    me = process .. ':' .. ask.teller
     local raw = redis.call('GET', key)
     local pool = raw and cmsgpack.unpack(raw) or {0, {}, {}}
     local first = math.max(pool[1], ask.q - RECENT)

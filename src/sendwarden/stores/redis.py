@@ -1,4 +1,4 @@
-"""Limits that several processes share, in Redis or Valkey: `SharedRoom` over one script (`redis.lua`).
+"""Limits that several processes share, in Redis: `SharedRoom` over one script (`redis.lua`).
 
 Questions that come up in one turn of the event loop travel together, one for each account; while an account's
 is on its way, others about it wait for the next. In a cluster one call goes to each of `BUCKETS` slots.
@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from sendwarden.engine.limits.rules import Counts
 from sendwarden.engine.limits.shared import Answer, NeedsRoom, Question, Row, SharedMeter
@@ -123,16 +123,12 @@ class RedisRoom:
         """Send what has come up, as far as it can travel now; the rest when a call is back."""
         self._scheduled = False
         ready = [meter for meter in self._waiting if meter not in self._asked]
-        if len(ready) > TOGETHER * CALLS:
-            ready = ready[: TOGETHER * CALLS]
         for some in self._grouped(ready):
             if len(self._calls) >= CALLS:
                 return
             waiting = {meter: self._taken(meter) for meter in some}
             self._asked.update(waiting)
-            task = asyncio.get_running_loop().create_task(self._exchange(waiting))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            self._calls.add(asyncio.get_running_loop().create_task(self._exchange(waiting)))
 
     def _taken(self, meter: SharedMeter) -> Waiting:
         """Who is asked for now: all that want little, or else one that wants much and gets all or nothing."""
@@ -168,6 +164,9 @@ class RedisRoom:
             for _counts, answered in chain.from_iterable(waiting.values()):
                 if not answered.done():
                     answered.set_result(answers is not None)
+            task = asyncio.current_task()
+            assert task
+            self._calls.discard(task)  # now, so that what waits can go
             if self._waiting:
                 self._schedule()
 
@@ -180,7 +179,7 @@ class RedisRoom:
                 said: Any = await (self._script(keys=keys, args=words) if keys else self._client.ping())
             answers = [_answer(said[number]) for number in range(len(questions))]
         except (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupError) as error:
-            self._trouble(str(error) or type(error).__name__)
+            self._trouble(_said(error))
             return None
         self._well()
         return answers
@@ -233,11 +232,12 @@ class RedisRoom:
                 self._untold.pop(meter, None)
 
     async def forget(self, key: str) -> bool:
+        self._untold = {meter: None for meter in self._untold if meter.key != key}
         try:
             async with asyncio.timeout(CALL_S):
                 await self._client.delete(_key(key))
         except (RedisError, OSError, TimeoutError) as error:
-            self._trouble(str(error) or type(error).__name__)
+            self._trouble(_said(error))
             return False
         return True
 
@@ -249,6 +249,14 @@ class RedisRoom:
             await self._tell(list(self._untold), running=True)
         with suppress(RedisError, OSError):
             await self._client.aclose()
+
+
+def _said(error: Exception) -> str:
+    """What went wrong, in words that help. Redis says NOAUTH and WRONGPASS (its documentation of AUTH)."""
+    text = str(error)
+    if isinstance(error, AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text:
+        return "it wants a password: counting.redis_secret"
+    return text or type(error).__name__
 
 
 def _bucket(key: str) -> int:
@@ -266,10 +274,9 @@ def _asked(question: Question) -> str:
         window = WINDOWS[limit.window]
         limits.append((limit.counter, window.length, window.step, limit.most))
     rows = [(quantum, *counts) for quantum, counts in question.rows]
-    return json.dumps(
-        {"q": question.quantum, "rows": rows, "want": question.want, "whole": question.whole,
-         "limits": limits, "look": question.look}
-    )  # fmt: skip
+    told = {"teller": question.teller, "q": question.quantum, "rows": rows}
+    asked = {"want": question.want, "whole": question.whole, "limits": limits, "look": question.look}
+    return json.dumps({**told, **asked})
 
 
 def _answer(said: bytes) -> Answer:

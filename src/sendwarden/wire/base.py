@@ -1,4 +1,4 @@
-"""What codecs share: the one answer that is not an event, the one error, and bodies in JSON."""
+"""What codecs share: the one answer that is not an event, the one error, single answers, bodies in JSON."""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +14,26 @@ class Need(Enum):
 
 class ProtocolError(Exception):
     """The peer broke the protocol. Close the connection; never raised for our own bugs."""
+
+
+class OneAnswer:
+    """What arrives on a connection that carries one answer: feed it, and say `end` where the peer closes."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._ended = False
+
+    def feed(self, data: bytes) -> None:
+        self._bytes += data
+
+    def end(self) -> None:
+        self._ended = True
+
+    def _more(self) -> Need:
+        """The answer is not whole yet. Raises `ProtocolError` where it never will be."""
+        if self._ended:
+            raise ProtocolError("it closed before its answer was whole")
+        return Need.DATA
 
 
 def json_object(body: bytes, most_bytes: int) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .base import Need, ProtocolError
+from .base import Need, OneAnswer, ProtocolError
 
 PIECE_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 4 * 1024
@@ -33,18 +33,8 @@ def encode_question(message: bytes) -> Iterator[bytes]:
     yield bytes(4)
 
 
-class ClamdDecoder:
+class ClamdDecoder(OneAnswer):
     """Feed what arrives and ask `answer`; `end` where clamd closes."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._ended = False
-
-    def feed(self, data: bytes) -> None:
-        self._bytes += data
-
-    def end(self) -> None:
-        self._ended = True
 
     def answer(self) -> ClamdAnswer | Need:
         """Raises `ProtocolError` for what is no answer, with the reason."""
@@ -52,9 +42,7 @@ class ClamdDecoder:
         if end < 0:
             if len(self._bytes) > MAX_ANSWER_BYTES:
                 raise ProtocolError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-            if self._ended:
-                raise ProtocolError("it closed before its answer was whole")
-            return Need.DATA
+            return self._more()
         text = self._bytes[:end].decode("ascii", "replace")
         if text == _OK:
             return ClamdAnswer("")

@@ -7,7 +7,7 @@ whose answer is a line with verdict and score, and a body with the names of the 
 import re
 from dataclasses import dataclass
 
-from .base import Need, ProtocolError
+from .base import Need, OneAnswer, ProtocolError
 
 # spamd's own head has five lines. A body is the names of rules.
 MAX_HEAD_BYTES = 8 * 1024
@@ -36,18 +36,8 @@ def encode_question(message: bytes) -> bytes:
     return b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n\r\n%b" % (len(message), message)
 
 
-class SpamdDecoder:
+class SpamdDecoder(OneAnswer):
     """Feed what arrives and ask `answer`; `end` where spamd closes."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-        self._ended = False
-
-    def feed(self, data: bytes) -> None:
-        self._bytes += data
-
-    def end(self) -> None:
-        self._ended = True
 
     def answer(self) -> SpamdAnswer | Need:
         """Raises `ProtocolError` for what is no answer, with the reason."""
@@ -66,11 +56,6 @@ class SpamdDecoder:
         if length is not None and len(body) < length:
             return self._more()
         return _answer(fields, body[:length])
-
-    def _more(self) -> Need:
-        if self._ended:
-            raise ProtocolError("it closed before its answer was whole")
-        return Need.DATA
 
 
 def _fields(head: bytes) -> dict[str, str]:

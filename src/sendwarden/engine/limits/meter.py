@@ -102,8 +102,15 @@ class AccountMeter:
         self.limits = limits
         self.look_closely()
 
-    def leave(self) -> None:
-        """It is no more in the table: whoever still knows it counts nothing by it, and looks there again."""
+    def leave(self, *, reset: bool = False) -> None:
+        """It is no more in the table: whoever still knows it counts nothing by it, and looks there again.
+
+        ``reset``: what it counted counts no more, and never did.
+        """
+        if reset:
+            self.messages = self.recipients = 0
+            self.others = [0] * len(self.limits.others) if self.limits.others else _NONE
+            self.past = _EMPTY
         self.gone = True
         self.look_closely()
 

@@ -3,7 +3,8 @@
 A *pool*, which all of them reach, holds what each used in each quantum. A process draws room from it in
 leases: a tenth of what is left, at the end one by one. What it tells is never "so much more" but "so much in
 this quantum, by me": told twice, or told again after an answer that was lost, it comes out the same. What was
-drawn and not used goes back when the quantum ends.
+drawn and not used goes back when the quantum ends. Who tells is one meter, not its process: a meter that left
+the table and one that was begun anew for the same account stand beside each other.
 
 A meter knows what the others used as of its last look, adds what it used itself, and counts on like any other
 as long as its lease lasts. Then `take` raises `NeedsRoom`; whoever catches it asks the pool and tries again
@@ -13,6 +14,7 @@ as long as its lease lasts. Then `take` raises `NeedsRoom`; whoever catches it a
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
+from itertools import count
 from typing import NamedTuple
 
 from .meter import ENDLESS, AccountMeter, Over, Taken, merged
@@ -28,11 +30,14 @@ BORROWED_FOR = WINDOWS[0].length
 
 Row = tuple[int, Counts]
 
+_NUMBERS = count()
+
 
 class Question(NamedTuple):
     """What one process tells a pool about one account, and what it wants to know."""
 
     key: str
+    teller: int  # the meter, by a number that no other of this process has
     quantum: int
     rows: tuple[Row, ...]  # what it used in quanta that changed; of the running one, with what it holds
     want: Counts = Counts()  # to be granted, with a lease on top
@@ -69,6 +74,7 @@ class SharedMeter(AccountMeter):
         "_changed_rows",
         "_foreign",
         "_held",
+        "_number",
         "_own",
         "_pool_answers",
         "_promised",
@@ -78,6 +84,7 @@ class SharedMeter(AccountMeter):
         self, limits: Limits = UNLIMITED, key: str = "", changed: "list[AccountMeter] | None" = None
     ) -> None:
         super().__init__(limits, key, changed)
+        self._number = next(_NUMBERS)
         self._own: dict[int, Counts] = {}  # what we used, by quantum, before the running one
         self._changed_rows: set[int] = set()  # of those, what the pool was not told yet
         self._foreign = Counts()  # what others used or hold of the running quantum
@@ -150,6 +157,13 @@ class SharedMeter(AccountMeter):
         self._changed_rows &= self._own.keys()
         super().roll(quantum)
 
+    def leave(self, *, reset: bool = False) -> None:
+        if reset:  # nothing of it is told any more
+            self._own.clear()
+            self._changed_rows.clear()
+            self._foreign = self._held = self._promised = Counts()
+        super().leave(reset=reset)
+
     def use(self, limits: Limits) -> None:
         """As `AccountMeter.use`; what was drawn for other limits goes back when the quantum ends."""
         mine = self._mine()
@@ -167,19 +181,23 @@ class SharedMeter(AccountMeter):
         held = Counts(*map(max, self._held, self._mine()))
         rows = (*self._rows_to_tell(), (quantum, held))
         want = _limited(_positive(every.minus(_positive(free))), self.limits)
-        return Question(self.key, quantum, rows, want, len(wanted) == 1, self.limits.limits, look=True)
+        return Question(
+            self.key, self._number, quantum, rows, want, len(wanted) == 1, self.limits.limits, look=True
+        )
 
     def telling(self, *, running: bool = False) -> Question:
         """What to tell the pool of quanta that have ended, or of the ``running`` one too."""
         now = [(self.quantum, self._mine())] if running else []
-        return Question(self.key, self.quantum, (*self._rows_to_tell(), *now))
+        return Question(self.key, self._number, self.quantum, (*self._rows_to_tell(), *now))
 
     def _rows_to_tell(self) -> Iterator[Row]:
         return ((quantum, self._own[quantum]) for quantum in sorted(self._changed_rows))
 
     def was_told(self, question: Question) -> None:
-        """The pool has heard it."""
+        """The pool has heard it. What is held of the running quantum must be told when that has ended."""
         self._changed_rows -= {q for q, row in question.rows if self._own.get(q) == row}
+        if any(self._held) or any(self._mine()):
+            self._touch()
 
     def learn(self, question: Question, answer: Answer) -> None:
         """Take in what the pool answered."""

@@ -81,7 +81,7 @@ class LimitTable:
         meter = self._meters.pop(key, None)
         if meter is None:
             return False
-        meter.leave()
+        meter.leave(reset=True)
         self._dropped[key] = None
         self.loading.settle(key)
         return True
