@@ -26,6 +26,7 @@ SETTINGS = """
 mode = "enforce"
 [[channel]]
 name = "submission"
+limits = "unlimited"
 login = true
 sourcefilter = "file:IMTA_TABLE:authspam.filter"
 """
@@ -103,4 +104,5 @@ def main() -> None:
             print(f"    {kind:<8} unmarked {unmarked:.1f} x   marked as spam {marked:.1f} x")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -46,6 +46,8 @@ HEADERS = (
 BODY = b"A line of text that is as long as such lines are in mail.\r\n" * 50
 # A message's steps are over.
 _OVER = object()
+# Of queue ids: no two messages share one.
+_NUMBERS = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Connection:
 
 def send(connections: list[Connection], messages: int, headers: tuple[tuple[str, str], ...]) -> None:
     """So many messages, one at a time over each connection."""
-    numbers = islice(count(), messages)
+    numbers = islice(_NUMBERS, messages)
     running: dict[Connection, Iterator[None]] = {one: iter(()) for one in connections}
     while running:
         for one in list(running):

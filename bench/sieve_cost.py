@@ -133,4 +133,5 @@ def main() -> None:
     peer.space.remove()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from sendwarden.core.ascii import printable
@@ -32,6 +33,8 @@ OTHERS = "others like these"
 # Lines kept while they cannot be written.
 PENDING_LINES = 10_000
 STDERR = 2
+# Made once: `json.dumps` with options makes one for each line.
+_ENCODER = json.JSONEncoder(default=repr)
 # How long the end of the process waits for the last lines.
 LAST_LINES_S = 1.0
 
@@ -182,10 +185,19 @@ class _Background:
             self._thread.join(seconds)
 
 
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[: -len("+00:00")]
+
+
+def _stamp(at: float) -> str:
+    """In ISO 8601, UTC, with milliseconds."""
+    return f"{_second(int(at))}.{int(at * 1000) % 1000:03}+00:00"
+
+
 def _line(at: float, kind: str, fields: Fields) -> bytes:
-    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     known = fields() if callable(fields) else fields
-    return json.dumps({"at": stamp, "event": kind, **known}, default=repr).encode() + b"\n"
+    return _ENCODER.encode({"at": _stamp(at), "event": kind, **known}).encode() + b"\n"
 
 
 def _show(text: str) -> None:

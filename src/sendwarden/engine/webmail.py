@@ -83,8 +83,9 @@ class Webmail:
 
         The last one first, since some mail servers count on without what is gone.
         """
-        own = in_networks(request.client_address, self.hosts)
-        if self.remove == "never" or (self.remove == "foreign" and own):
+        if self.remove == "never":
+            return ()
+        if self.remove == "foreign" and in_networks(request.client_address, self.hosts):
             return ()
         found = [name for name, _value in headers if _is(name, self.header)]
         return tuple((name, number) for number, name in reversed([*enumerate(found, 1)]))

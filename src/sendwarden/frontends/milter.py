@@ -96,6 +96,7 @@ class MilterConnection(Connection):
         self._actions = Action(0)
         self._steps = Step(0)
         self._answered: frozenset[object] = frozenset()
+        self._answers_mail = True
         self._client = _Client()
         self._message: Envelope | None = None
 
@@ -130,6 +131,7 @@ class MilterConnection(Connection):
                 ours, actions=actions, macros=((MacroStage.CONNECT, macros_at_connection(self._judge.site)),)
             )
         self._answered = frozenset(kind for kind, step in ANSWERED.items() if not ours.steps & step)
+        self._answers_mail = not ours.steps & Step.NR_MAIL
         self.write(ours.encode())
 
     def _connect(self, command: Connect) -> bool:
@@ -167,10 +169,10 @@ class MilterConnection(Connection):
         self._renew_judge()
         macros = self._known(self._session.macros())
         envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
-        envelope.keep_bytes = self._judge.body_bytes
+        envelope.keep_bytes = self._judge.site.body_bytes
         self._message = envelope
         ending: Ending = None
-        asked = Stage.MAIL in self._judge.tables.by_milter
+        asked = self._asked_at(Stage.MAIL)
         if asked or self._judge.site.judges_senders:
             request = self._request(Stage.MAIL, envelope, (), command.arguments)
         if self._judge.site.judges_senders:
@@ -182,7 +184,7 @@ class MilterConnection(Connection):
         if asked:
             self._carry(envelope, "", decision := self._judge.access(request))
             self._answer_step(request, decision, ending)
-        elif not self._steps & Step.NR_MAIL:
+        elif self._answers_mail:
             self.answer_soon(ending, _CONTINUE)
 
     def _carry(self, envelope: Envelope, recipient: str, decision: Decision) -> None:
@@ -228,6 +230,11 @@ class MilterConnection(Connection):
             (envelope.asked, len(envelope.paths)),
         )
 
+    def _asked_at(self, stage: Stage) -> bool:
+        """Is an access table asked at this step?"""
+        asked = self._judge.tables.by_milter
+        return bool(asked) and stage in asked
+
     def _renew_judge(self) -> None:
         newest = self._newest_judge()
         if newest is not self._judge and unwanted_steps(newest.site) & self._steps == self._steps:
@@ -250,7 +257,7 @@ class MilterConnection(Connection):
         if envelope is None:
             return False
         envelope.asked += 1
-        if Stage.RCPT not in self._judge.tables.by_milter:
+        if not self._asked_at(Stage.RCPT):
             envelope.take_recipient(command.path)
             return False
         recipient = bare_address(command.path)
@@ -322,6 +329,9 @@ class MilterConnection(Connection):
         ending = None
         if decision.plain:
             self._conclusions.accepted(request, decision)
+            if not delay_s and not decision.changes:
+                self.write(_CONTINUE)
+                return
         else:
             ending = self._conclusions.conclude_message(message, decision, self._judge.site)
         self._answer(ending, decision, envelope.paths, delay_s, max(SETTLE_S, DEADLINE_S - took_s))
@@ -329,7 +339,7 @@ class MilterConnection(Connection):
     def _at_end(self, message: Message, envelope: Envelope, took_s: float = 0.0) -> None:
         """Say what filters and limits say, with what the access tables wanted done at the end."""
         judge = self._judge
-        if Stage.END_OF_MESSAGE in judge.tables.by_milter:
+        if self._asked_at(Stage.END_OF_MESSAGE):
             rewritten = judge.rewrite(message)
             if rewritten.in_effect in _REFUSALS:
                 self._say(message, envelope, took_s, rewritten)

@@ -8,7 +8,7 @@ asked when the message is there, and its refusal goes through the no-backscatter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
+from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, go_ahead
 from sendwarden.engine.access.effects import Effects, effects_of
 from sendwarden.engine.access.probes import Question, input_flags, probe_for
 from sendwarden.engine.access.tables import present
@@ -78,7 +78,7 @@ class AccessTables:
         """At the end of a message: AUTH_REWRITE, which is asked about mail with a login."""
         request = message.request
         if not request.login:
-            return Decision(Verdict.ACCEPT, channel.name, account)
+            return go_ahead(channel.name, account)
         question = self._question(request, channel, account, message.headers)
         return self._decided(question, channel, account, trace)
 

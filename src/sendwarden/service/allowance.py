@@ -4,10 +4,11 @@ A limit lets all of it through or nothing of it. Within a quantum the same limit
 reference, however often it is asked: whoever floods us shall not fill the state.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sendwarden.core.account import State
-from sendwarden.core.decision import Decision, Reason, Request, Verdict
+from sendwarden.core.decision import Decision, Reason, Request, Verdict, go_ahead
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
@@ -25,6 +26,8 @@ SHUT: dict[State, tuple[Verdict, str]] = {
 
 # Of a limit, in per cent.
 ALL = 100
+
+_ONE = Counts(messages=1, recipients=1)
 
 Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
 
@@ -66,18 +69,30 @@ class Allowance:
         """At RCPT: reserve room for one more."""
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if meter is None:
-            return Decision(Verdict.ACCEPT, channel.name, account)
+            return go_ahead(channel.name, account)
         taken = self.limiter.reserve(request, name, server, meter)
         decision = self._decided(taken, channel, account, Counts(recipients=1))
         if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
             self.limiter.charges.let_by(Asked(name, meter, self.limiter.quantum, server), 1)
         return decision
 
+    def passes(
+        self, request: Request, channel: Channel, account: str, name: bytes, recipients: Sequence[str]
+    ) -> bool:
+        """At the end: count a message if nothing can come of it. False: `whole` has to look."""
+        limiter = self.limiter
+        meter = limiter.meter(channel, account) if limiter.counts(request, channel) else None
+        if meter is None:
+            return True
+        # Of what class recipients are matters to no meter that is asked so (`Charges.quick_whole`).
+        counts = _ONE if len(recipients) == 1 else limiter.counted(recipients)
+        return limiter.charges.quick_whole(Asked(name, meter, limiter.quantum), counts)
+
     def whole(self, request: Request, channel: Channel, account: str, asked: Whole) -> Decision:
         """At DATA or the end: the message has so much in all."""
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if meter is None:
-            return Decision(Verdict.ACCEPT, channel.name, account)
+            return go_ahead(channel.name, account)
         question = Asked(asked.name, meter, self.limiter.quantum, asked.server)
         queue_id = request.queue_id.encode("utf-8", "surrogateescape")
         taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)

@@ -4,7 +4,7 @@ A milter may answer RCPT, but hold, discard or change a message only when it is 
 RCPT brought is carried to the end and joined with what the filters decide.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sendwarden.core.decision import Decision, Reason, Verdict
@@ -17,11 +17,13 @@ _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 Carried = tuple[str, Decision]
 
 
-def with_carried(decision: Decision, earlier: Iterable[Carried], recipients: Iterable[str]) -> Decision:
+def with_carried(decision: Decision, earlier: Sequence[Carried], recipients: Iterable[str]) -> Decision:
     """The decision at the end of a message, with what came before it.
 
     A message that is refused at its end is not delivered at all, so that nothing earlier matters.
     """
+    if not earlier:
+        return decision
     those = [
         (recipient, one) for recipient, one in earlier if one.changes or one.verdict is not Verdict.ACCEPT
     ]

@@ -151,13 +151,16 @@ def event_of(request: Request, decision: Decision) -> dict[str, object]:
         "sender": request.sender,
         "recipients": list(request.recipients),
         "queue_id": request.queue_id,
-        "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
-        "refused": list(decision.refused),
-        "discarded": list(decision.discarded),
-        "copies_to": list(decision.copies_to),
-        "headers": [f"{name}: {value}" for name, value in decision.headers],
-        "removed": [name for name, _number in decision.removed],
     }
+    if decision.reasons or decision.changes or not decision.plain:
+        event |= {
+            "reasons": [{"id": reason.id, **reason.numbers} for reason in decision.reasons],
+            "refused": list(decision.refused),
+            "discarded": list(decision.discarded),
+            "copies_to": list(decision.copies_to),
+            "headers": [f"{name}: {value}" for name, value in decision.headers],
+            "removed": [name for name, _number in decision.removed],
+        }
     return {name: value for name, value in event.items() if value}
 
 

@@ -10,7 +10,6 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 from sendwarden.core.decision import Decision
@@ -194,18 +193,8 @@ class Connection(asyncio.Protocol, Served):
         self, room: SharedRoom | None, decide: Callable[[], Decision], say: Callable[[Decision], None]
     ) -> None:
         """Say what was decided: at once, or when it is known whether there is room for it."""
-        self._try(room, decide, say, nullcontext())
-
-    def _try(
-        self,
-        room: SharedRoom | None,
-        decide: Callable[[], Decision],
-        say: Callable[[Decision], None],
-        heard: AbstractContextManager[None],
-    ) -> None:
         try:
-            with heard:
-                decision = decide()
+            decision = decide()
         except NeedsRoom as need:
             assert room is not None
             self._ask_for_room(room, need, decide, say)
@@ -222,7 +211,13 @@ class Connection(asyncio.Protocol, Served):
         answered = False
 
         def again() -> bytes:
-            self._try(room, decide, say, need.meter.heard(answered=answered))
+            try:
+                with need.meter.heard(answered=answered):
+                    decision = decide()
+            except NeedsRoom as more:
+                self._ask_for_room(room, more, decide, say)
+            else:
+                say(decision)
             return b""
 
         async def ask() -> None:

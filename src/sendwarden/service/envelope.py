@@ -1,6 +1,7 @@
 """What a session has said of the current message, within bounds."""
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from sendwarden.core.decision import Message, Request
 from sendwarden.core.identity import bare_address
@@ -58,7 +59,7 @@ class Envelope:
 
     def take_headers(self, headers: list[tuple[str, str]]) -> None:
         """What is too much is left out, and known to be."""
-        self.header_letters += sum(len(name) + len(value) for name, value in headers)
+        self.header_letters += sum(map(len, chain.from_iterable(headers)))
         self.cut = (
             self.cut or len(self.headers) + len(headers) > MOST_HEADERS or self.header_letters > HEADER_BYTES
         )

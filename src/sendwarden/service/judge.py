@@ -7,8 +7,9 @@ be said of it (`engine.backscatter`), and `service.rulings` makes one answer of 
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict
+from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, go_ahead
 from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
@@ -54,8 +55,7 @@ class ScriptRun:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """A message as it was read, and what was decided before its account was charged."""
 
     message: Message
@@ -80,7 +80,6 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
-        self.body_bytes = site.body_bytes
         self.tables = AccessTables(site, meters, outside)
 
     @property
@@ -106,7 +105,7 @@ class Judge:
         message (milter); a header can be added at the end only.
         """
         channel = self.channel(request)
-        decision = Decision(Verdict.ACCEPT, channel.name, self.account(request))
+        decision = go_ahead(channel.name, self.account(request))
         action = channel.foreign_sender
         if request.stage is Stage.MAIL and action != "refuse":
             return decision
@@ -140,7 +139,7 @@ class Judge:
         """At DATA or at the end of a message of which no more than numbers are known."""
         channel, account = self.channel(request), self.account(request)
         if self._allowance is None or self.site.webmail.names(request):
-            return Decision(Verdict.ACCEPT, channel.name, account)
+            return go_ahead(channel.name, account)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
 
@@ -195,9 +194,11 @@ class Judge:
         forged: tuple[tuple[str, int], ...] = ()
         if self.site.score_headers:
             message, forged = self._read_headers(message, channel)
-        found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
-        if channel.foreign_sender == "refuse" and is_mismatch(found):
-            decision = Decision(Verdict.ACCEPT, channel.name, self.account(message.request))
+        found: tuple[Reason, ...] = ()
+        if self.site.judges_senders or self.site.judges_headers:
+            found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
+        if found and channel.foreign_sender == "refuse" and is_mismatch(found):
+            decision = go_ahead(channel.name, self.account(message.request))
         else:
             decision = self._by_filters(message, channel, trace)
         if found:
@@ -242,7 +243,10 @@ class Judge:
             allowance.release(name)
             return _severer(filtered, shut)
         gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
-        left = [recipient for recipient in request.recipients if recipient not in gone]
+        left = [one for one in request.recipients if one not in gone] if gone else request.recipients
+        alone = not (shut or message.findings)
+        if alone and allowance.passes(request, channel, filtered.account, name, left):
+            return filtered
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
         spam = None
         if any(finding.spam for finding in message.findings):
@@ -259,7 +263,8 @@ class Judge:
         if spam and spam.plain and limited.in_effect in _STOPS:
             allowance.release_spam(channel, filtered.account, counts)
         told = (*limited.told, *(spam.told if spam else ()))
-        return replace(_severer(filtered, shut, limited, spam), told=told)
+        severest = _severer(filtered, shut, limited, spam)
+        return replace(severest, told=told) if told != severest.told else severest
 
     def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
@@ -267,12 +272,10 @@ class Judge:
         if message.several:
             accounts = ", ".join(message.several[:ACCOUNTS_SHOWN])
             return self._not_judged(request, channel, Reason("webmail-several", {"accounts": accounts}))
-        unnamed = not request.login and self.site.webmail.names(request)
-        looks = channel.sourcefilter or channel.destinationfilters or channel.scan or self.site.score_headers
-        if message.cut and (unnamed or looks):
+        if message.cut and self._looks(request, channel):
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
-            return Decision(Verdict.ACCEPT, channel.name, self.account(request))
+            return go_ahead(channel.name, self.account(request))
         hearing = Hearing(
             self._outside.clock.now(),
             self._meters,
@@ -282,10 +285,15 @@ class Judge:
         )
         self._hear(message, channel, hearing, trace)
         if hearing.plain:
-            return Decision(
-                Verdict.ACCEPT, channel.name, self.account(request), tuple(hearing.notes.values())
-            )
+            found = go_ahead(channel.name, self.account(request))
+            return replace(found, reasons=tuple(hearing.notes.values())) if hearing.notes else found
         return self._decided(request, channel, hearing)
+
+    def _looks(self, request: Request, channel: Channel) -> bool:
+        """Does anything of ours look at the header of such a message?"""
+        filters = channel.sourcefilter or channel.destinationfilters
+        unnamed = not request.login and self.site.webmail.names(request)
+        return bool(filters or channel.scan or self.site.score_headers or unnamed)
 
     def _unread(self, request: Request, channel: Channel) -> Decision:
         """A message with so many headers that filters could be kept busy or made blind by it."""
@@ -310,13 +318,7 @@ class Judge:
         request = message.request
         by_account = channel.envelope_from == "account" and request.login
         sender = self.account(request) if by_account else _shown(request.sender)
-        mail = Mail(
-            message.headers,
-            sender,
-            _all_shown(recipients),
-            message.body,
-            message.size_bytes,
-        )
+        mail = Mail(message.headers, sender, _all_shown(recipients), message.body, message.size_bytes)
         mail.findings = message.findings
 
         def run(script: Script, those: tuple[str, ...]) -> None:
@@ -377,8 +379,10 @@ def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: C
 
 def _severer(filtered: Decision, *others: Decision | None) -> Decision:
     """The one that counts; of equal ones the filters'."""
-    every = [filtered, *(other for other in others if other)]
-    return min(every, key=lambda one: (SEVERITY.index(one.verdict), one.plain))
+    weighty = [other for other in others if other and not other.plain]
+    if not weighty:
+        return filtered
+    return min((filtered, *weighty), key=lambda one: (SEVERITY.index(one.verdict), one.plain))
 
 
 def _shown(address: str) -> str:

@@ -3,7 +3,7 @@
 One for the whole daemon; a new configuration is handed to `use`. Decisions are made in `service.judge`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from sendwarden.core.account import State
@@ -153,13 +153,13 @@ class Limiter:
             self.charges.remember(queue_id, charge)
         return taken
 
-    def counted(self, recipients: Iterable[str], *, messages: int = 1, size_bytes: int = 0) -> Counts:
+    def counted(self, recipients: Sequence[str], *, messages: int = 1, size_bytes: int = 0) -> Counts:
         """Recipients as counts; one that differs only by case (of ours, or sub-address) is no other."""
-        rules = self.site.identity
+        rules, domains = self.site.identity, self.site.domains
         internal = external = 0
         seen = set()
         for recipient in recipients:
-            own = is_own(recipient, self.site.domains)
+            own = is_own(recipient, domains)
             # How strangers part their addresses is not known.
             key = _mailbox(recipient, rules.subaddress if own else "")
             if key in seen:

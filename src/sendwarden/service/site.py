@@ -5,6 +5,7 @@ Never changed, only replaced as a whole.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_network
 from typing import Literal
 
@@ -36,7 +37,7 @@ class Bounds:
     largest_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """Everything that a decision depends on, but for what was counted."""
 
@@ -62,7 +63,7 @@ class Site:
     scanners: Mapping[str, Bounds] = field(default_factory=dict)  # that are asked, by name
     score_headers: Mapping[str, ScoreSource] = field(default_factory=dict)  # that are read, by name
 
-    @property
+    @cached_property
     def scripts(self) -> tuple[Script, ...]:
         """All filters that some channel names."""
         found = []
@@ -71,13 +72,13 @@ class Site:
             found += [destination.script for destination in channel.destinationfilters]
         return tuple(found)
 
-    @property
+    @cached_property
     def scans(self) -> frozenset[str]:
         """Scanners that some channel has asked."""
         named = {name for channel in self.channels for name in channel.scan}
         return frozenset(named & self.scanners.keys())
 
-    @property
+    @cached_property
     def body_bytes(self) -> int:
         """Most of a body that is kept."""
         return max((BODY_BYTES, *(self.scanners[name].largest_bytes for name in self.scans)))
@@ -87,20 +88,20 @@ class Site:
         asked = self.access.frontends in (frontend, "both")
         return frozenset(present(self.mappings.__contains__)) if asked else frozenset()
 
-    @property
+    @cached_property
     def judges_senders(self) -> bool:
         return any(channel.senders == "own" for channel in self.channels)
 
-    @property
+    @cached_property
     def judges_headers(self) -> bool:
         return any(channel.header_from == "own" for channel in self.channels)
 
-    @property
+    @cached_property
     def reads_headers(self) -> bool:
         """Does anything but access tables look at the header of a message?"""
         return bool(self.scripts) or self.judges_headers or self.webmail.reads_headers
 
-    @property
+    @cached_property
     def owners(self) -> Owners:
         """What a login may send as."""
         return Owners(self.identity, self.domains, self.every_domain, self.lent)

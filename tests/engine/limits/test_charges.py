@@ -227,3 +227,44 @@ def test_a_message_that_goes_on_for_long_has_few_parts() -> None:
     assert charge is not None
     assert len(charge.parts or ()) == 10
     assert counted(meter, NOW + 9) == (1, 1000)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9), st.integers(0, 3), st.booleans()), max_size=40),
+    st.sampled_from([None, 5]),
+    st.booleans(),
+)
+def test_a_whole_message_is_counted_the_same_without_a_look(
+    messages: list[tuple[int, int, int, bool]], per_message: int | None, internal_too: bool
+) -> None:
+    """By `quick_whole` where that can, else by `settle`; against `settle` alone. Names come again."""
+    rates = [Limit(1, 0, 30, "test"), Limit(0, 1, 25, "test")]
+    rates += [Limit(2, 0, 12, "test")] if internal_too else []
+    limits = Limits(tuple(rates), per_message)
+    sides = [(Charges(NOW), AccountMeter(limits)) for _ in range(2)]
+    quantum = NOW
+    quickly = 0
+    for number, recipients, later, released in messages:
+        quantum += later
+        name, whole = b"m%d" % number, Counts(1, recipients, recipients, 0)
+        went = []
+        for quick, (charges, meter) in zip((True, False), sides, strict=True):
+            asked = Asked(name, meter, quantum, SERVER)
+            if quick and charges.quick_whole(asked, whole):
+                quickly += 1
+                went.append(True)
+            else:
+                went.append(charges.settle(asked, whole, end=True).over is None)
+            if released:
+                charges.release(name, quantum)
+        assert went[0] is went[1]
+        assert sides[0][1].sums(quantum) == sides[1][1].sums(quantum)
+    assert internal_too <= (quickly == 0)
+
+
+def test_bytes_alone_are_counted_where_a_limit_names_them() -> None:
+    """There is room for no message and no recipient more than asked, and nothing else to look at."""
+    meter = AccountMeter(Limits((Limit(4, 0, 1000, "test"),)))
+    assert meter.take(NOW, Counts(1, 1, bytes=600)).over is None
+    assert meter.take(NOW, Counts(bytes=400)).over is None
+    assert meter.take(NOW, Counts(bytes=1)).over is not None

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sendwarden.engine.sieve.limits import HEADER_LETTERS
-from sendwarden.engine.sieve.mail import CHARSETS, Mail, decoded, octets_of
+from sendwarden.engine.sieve.mail import CHARSETS, FEW_HEADERS, Mail, decoded, octets_of
 from tests.engine.sieve.scripts import REQUIRE_ALL, at_most, compiled, mail, table
 
 DECODED = table(
@@ -185,9 +185,10 @@ def test_only_so_much_of_a_header_is_looked_at() -> None:
     assert decoded("a" * (HEADER_LETTERS + 1)) == "a" * HEADER_LETTERS
 
 
-def test_headers_are_found_by_name_without_case_or_blanks_behind_it() -> None:
+@pytest.mark.parametrize("others", [0, FEW_HEADERS], ids=["few", "many"])
+def test_headers_are_found_by_name_without_case_or_blanks_behind_it(others: int) -> None:
     """``From :`` is the From header (RFC 5228 section 2.4.2.2)."""
-    letter = mail([("FROM", "a"), ("from ", "b"), ("From\t", " c ")])
+    letter = mail([("FROM", "a"), ("from ", "b"), *[("Froms", "d")] * others, ("From\t", " c ")])
 
     assert letter.raw("from") == ["a", "b", " c "]
     assert letter.values("from") == ["a", "b", "c"]

@@ -12,7 +12,7 @@ stands.
 from collections import deque
 from typing import NamedTuple
 
-from .meter import ENDLESS, AccountMeter, Over, Taken
+from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken
 from .rules import MESSAGE, RECIPIENTS, Counts, Limit
 from .windows import QUANTUM_S
 
@@ -64,8 +64,11 @@ class Charge:
     def of(cls, asked: "Asked", counts: Counts) -> "Charge":
         charge = cls(asked.meter, asked.quantum, asked.server)
         charge.messages = charge.recipients = 0
-        charge.add(asked.quantum, counts)
         charge.recipient_room += 1 - counts.recipients
+        if asked.meter.others:
+            charge.add(asked.quantum, counts)
+        else:  # nothing else is counted: the plain numbers are all there is to give back
+            charge.messages, charge.recipients = counts.messages, counts.recipients
         return charge
 
     @property
@@ -74,6 +77,11 @@ class Charge:
         for _quantum, counts in self.parts or ():
             whole = whole.plus(counts)
         return whole
+
+    def plainly(self, whole: Counts) -> bool:
+        """Is it charged just so much, and nothing else of it is counted?"""
+        plain = not (self.parts or self.let_by or self.meter.others)
+        return plain and (self.messages, self.recipients) == (whole.messages, whole.recipients)
 
     def quick(self, quantum: int) -> bool:
         """One more recipient, if nothing can come of it. False: nothing was counted."""
@@ -155,6 +163,23 @@ class Charges:
         self._newest.append(name)
         return charge
 
+    def quick_whole(self, asked: Asked, counts: Counts) -> bool:
+        """A message of which nobody has asked before, all at once, if nothing can come of it.
+
+        False: nothing was counted.
+        """
+        meter, cap = asked.meter, asked.meter.limits.per_message
+        if meter.others or asked.name in self._charges or (cap is not None and counts.recipients > cap):
+            return False
+        if not meter.quick(asked.quantum, counts.messages, counts.recipients):
+            return False
+        self._ends_told_by[asked.server] = asked.quantum
+        if asked.name:
+            charge = Charge.of(asked, counts)
+            charge.settled = True
+            self.remember(asked.name, charge)
+        return True
+
     def quick_end(self, charge: Charge, recipients: int, quantum: int) -> bool:
         """The end of a message that has as many recipients as were asked for, all of them the quick way."""
         if charge.parts or charge.let_by or charge.recipients != recipients:
@@ -179,10 +204,12 @@ class Charges:
         if charge is None:
             taken = self._take(None, asked, whole)
             charge = self._known(asked)
+        elif charge.plainly(whole):
+            taken = NOTHING_CAME
         else:
             whole = _without(whole, charge.let_by)
             missing = _positive(whole.minus(charge.total))
-            taken = self._take(charge, asked, missing) if any(missing) else Taken(None)
+            taken = self._take(charge, asked, missing) if any(missing) else NOTHING_CAME
             charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
         if charge and end:
             charge.settled = True

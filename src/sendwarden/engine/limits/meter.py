@@ -49,6 +49,9 @@ class Taken(NamedTuple):
     crossings: tuple[Crossing, ...] = ()
 
 
+NOTHING_CAME = Taken(None)
+
+
 class AccountMeter:
     """What one account sent over one channel. Time is a quantum (`windows`) and never runs back."""
 
@@ -134,6 +137,8 @@ class AccountMeter:
 
     def take(self, quantum: int, counts: Counts) -> Taken:
         """Count this if every limit has room for all of it, and nothing of it otherwise."""
+        if not self.others and self.quick(quantum, counts.messages, counts.recipients):
+            return NOTHING_CAME
         self.roll(quantum)
         sums = self.sums(quantum)
         over = self._over(sums, counts, quantum)

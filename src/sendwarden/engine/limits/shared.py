@@ -17,7 +17,7 @@ from functools import reduce
 from itertools import count
 from typing import NamedTuple
 
-from .meter import ENDLESS, AccountMeter, Over, Taken, merged
+from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken, merged
 from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS
 
@@ -108,6 +108,9 @@ class SharedMeter(AccountMeter):
 
     def take(self, quantum: int, counts: Counts) -> Taken:
         """As `AccountMeter.take`. Raises `NeedsRoom` where the lease does not reach."""
+        plain = not self._asked and not self.others
+        if plain and self.quick(quantum, counts.messages, counts.recipients):
+            return NOTHING_CAME
         self.roll(quantum)
         limited = {limit.counter for limit in self.limits.limits if counts[limit.counter]}
         lacking = [counter for counter in limited if counts[counter] > self._lease(counter)]

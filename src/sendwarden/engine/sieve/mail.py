@@ -98,6 +98,10 @@ def _letters(octets: bytes, charset: str) -> str:
     return octets.decode(CHARSETS.get(charset, "utf-8"), "replace")
 
 
+# Up to so many headers are looked through for each name that is asked for; more are put in order first.
+FEW_HEADERS = 50
+
+
 class Mail:
     """A message for any number of runs: ``headers`` are pairs as sent, ``sender`` without angle brackets.
 
@@ -137,6 +141,13 @@ class Mail:
 
     def raw(self, name: str) -> list[str]:
         """All values of a header as sent; ``name`` in lower case."""
+        if self._raw is None and len(self.headers) <= FEW_HEADERS:
+            size = len(name)
+            return [
+                value
+                for header, value in self.headers
+                if len(header) >= size and header.rstrip().lower() == name
+            ]
         if self._raw is None:
             index: dict[str, list[str]] = {}
             for header, value in self.headers:  # "From :" is From, too (RFC 5228 section 2.4.2.2)

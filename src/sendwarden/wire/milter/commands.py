@@ -14,6 +14,7 @@ from .packets import PacketDecoder, exactly, packet, text, texts, to_text, to_ui
 # Families of Connect whose address is followed by a port. "U" (unknown) has neither.
 _PORT_END = 3  # family letter, then two bytes of port
 FAMILIES = {"L": "a local socket", "4": "IPv4", "6": "IPv6", "U": "unknown"}
+_HEADER_FIELDS = 2
 _HEADER_PARTS = 3  # name, value, and nothing behind the last NUL
 # Before Python 3.12 an Enum cannot be asked whether it holds a plain number.
 _MACRO_STAGES = frozenset(map(int, MacroStage))
@@ -294,4 +295,8 @@ class CommandDecoder:
 
     def following_headers(self) -> list[tuple[str, str]]:
         """Names and values of headers that come next and have arrived at once, all in one step."""
-        return list(map(_header_fields, self._packets.run_of(_HEADER)))
+        found = self._packets.run_of(_HEADER)
+        if any(data.count(0) != _HEADER_FIELDS or data[-1] for data in found):
+            return list(map(_header_fields, found))  # one of them is none: that says which, and why
+        fields = iter(b"".join(found).decode("utf-8", "surrogateescape").split("\0"))
+        return list(zip(fields, fields, strict=False))  # what is left over stands behind the last NUL

@@ -119,16 +119,17 @@ class FilterSession:
     def macro(self, name: str) -> str:
         """Value of a macro, named as it is sent: ``i``, ``{auth_authen}``. Unset: ""."""
         for letter in _LOOKUP:
-            value = self._macros.get(letter, {}).get(name)
-            if value is not None:
-                return value
+            found = self._macros.get(letter)
+            if found is not None and name in found:
+                return found[name]
         return ""
 
     def macros(self) -> dict[str, str]:
         """All macros in force, what was said last winning."""
         merged: dict[str, str] = {}
         for letter in reversed(_LOOKUP):
-            merged.update(self._macros.get(letter, {}))
+            if found := self._macros.get(letter):
+                merged.update(found)
         return merged
 
     def next_command(self) -> Command | Need:
@@ -172,4 +173,5 @@ class FilterSession:
         return Phase.IDLE if isinstance(command, Abort) and self.phase is Phase.IDLE else phase
 
     def _keep_macros(self, letters: str) -> None:
-        self._macros = {letter: self._macros[letter] for letter in letters if letter in self._macros}
+        for letter in [letter for letter in self._macros if letter not in letters]:
+            del self._macros[letter]
