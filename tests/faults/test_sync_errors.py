@@ -87,9 +87,9 @@ def test_the_oracle_sees_an_answer_before_its_sync_and_a_second_sync() -> None:
     lines = {
         "good": [
             f'1 pwrite64({wal}, "SW-AAAAAA", 9, 0) = 9',
-            f"1 fdatasync({wal} <unfinished ...>",
+            f"1     fdatasync({wal} <unfinished ...>",
             '2 write(5<socket:[1]>, "nothing", 7) = 7',
-            "1 <... fdatasync resumed>) = 0",
+            "1     <... fdatasync resumed>) = 0",
             '2 write(5<socket:[1]>, "SW-AAAAAA", 9) = 9',
         ],
         "early": [
@@ -99,7 +99,7 @@ def test_the_oracle_sees_an_answer_before_its_sync_and_a_second_sync() -> None:
         ],
         "trusted": [
             f'1 pwrite64({wal}, "SW-AAAAAA", 9, 0) = 9',
-            f"1 fdatasync({wal}) = -1 EIO (Input/output error) (INJECTED)",
+            f"1     fdatasync({wal}) = -1 EIO (Input/output error) (INJECTED)",
             f"1 fdatasync({wal}) = 0",
         ],
         "anew": [

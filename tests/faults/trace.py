@@ -19,9 +19,10 @@ TRACED = "fdatasync,fsync,pwrite64,openat,close,ftruncate,unlink,write"
 # Enough of a page for the references in it.
 LETTERS = "6000"
 
-_CALL = re.compile(r"(\d+) (\w+)\((.*)\) += (-?\d+)(.*)")
-_BEGUN = re.compile(r"(\d+) (\w+)\((.*) <unfinished \.\.\.>")
-_ENDED = re.compile(r"(\d+) <\.\.\. (\w+) resumed>(.*)\) += (-?\d+)(.*)")
+# A number of a process of fewer digits than five is followed by more than one blank.
+_CALL = re.compile(r"(\d+) +(\w+)\((.*)\) += (-?\d+)(.*)")
+_BEGUN = re.compile(r"(\d+) +(\w+)\((.*) <unfinished \.\.\.>")
+_ENDED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)(.*)")
 _FILE = re.compile(r"(?:\d+<(/[^>]*)>|[^,]*, \"([^\"]*)\")")
 
 
