@@ -189,3 +189,16 @@ def test_without_a_state_there_is_nothing_and_no_error(commands: Commands) -> No
     write(commands.folder, {"sendwarden.toml": SETTINGS})
     assert commands.on_folder("account", "top").out == "nobody has sent anything that is counted\n"
     assert commands.on_folder("limits", "show", "eve").code == GOOD
+
+
+def test_ending_an_incident_leaves_half_of_the_limits_for_a_while(site: Commands) -> None:
+    site.on_folder("account", "state", "eve", "contained", "--reason", "phished")
+    site.on_folder("account", "state", "eve", "normal", "--reason", "has a new password")
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 75)
+    assert (
+        "after an incident (contained: has a new password): half of its limits until"
+        in site.on_folder("account", "show", "eve").out
+    )
+    assert "half after an incident" in site.on_folder("limits", "why", "eve").out
+    site.on_folder("account", "state", "eve", "normal", "--reason", "enough")
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 150)

@@ -102,6 +102,7 @@ def load(settings_file: Path | None) -> Loaded:
         administrators=tuple(settings.notify.administrators),
         tell_users=settings.notify.users,
         most_accounts=settings.counting.accounts,
+        new_account_s=settings.counting.new_account,
         domains=tuple(settings.site.domains),
         lent=_lent(reading, settings),
         every_domain=settings.senders.every_domain,

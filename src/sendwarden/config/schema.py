@@ -23,6 +23,7 @@ Domain = Annotated[str, BeforeValidator(values.domain)]
 Host = Annotated[str, BeforeValidator(values.host)]
 Recipients = Annotated[str, BeforeValidator(values.recipients)]
 DurationS = Annotated[int, BeforeValidator(values.duration)]
+PeriodS = Annotated[int, BeforeValidator(values.duration_or_never)]
 Listen = Annotated[str, BeforeValidator(values.listen)]
 ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
 ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
@@ -353,6 +354,16 @@ class LimitSettings(_Table):
         default=[], description="Recipients of other domains.", examples=['["50/1h", "300/24h"]']
     )
     bytes: Rates = Field(default=[], description="Bytes of whole messages.", examples=['"500 MiB/24h"'])
+    distinct: Rates = Field(
+        default=[],
+        description="Recipients that differ; above 1000 of an account in a day an estimate.",
+        examples=['"100/1h"'],
+    )
+    new: Rates = Field(
+        default=[],
+        description="Recipients that the account never wrote to before.",
+        examples=['["30/1h", "100/24h"]'],
+    )
     per_message: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Most recipients of one message.", examples=["50"]
     )
@@ -394,6 +405,12 @@ class CountingSettings(_Table):
         default=1_000_000,
         description="Most accounts that are counted at a time; each takes 300 to 700 bytes.",
         examples=["50000"],
+    )
+    new_account: PeriodS = Field(
+        default="8d",
+        validate_default=True,
+        description='How long an account is new from the first time it is seen; "never": none is.',
+        examples=['"30d"'],
     )
 
 
@@ -453,6 +470,8 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
     {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
     {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
     {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # Holds besides the channel's own for accounts that were first seen lately.
+    {"name": "new-account", "recipients": ["15/10m", "50/1h", "150/24h"], "per_message": 25},
     # Holds besides the channel's own for accounts in this state.
     {"name": "throttled", "recipients": ["20/1h"]},
 )

@@ -146,6 +146,11 @@ def duration(value: object) -> int:
     return seconds
 
 
+def duration_or_never(value: object) -> int:
+    """In seconds; 0 for "never"."""
+    return 0 if value == "never" else duration(value)
+
+
 _RATE_REMEDY = (
     'write "50/1h", of bytes "500 MiB/24h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
 )

@@ -49,7 +49,7 @@ from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
-from sendwarden.stores.memory import MemoryMeters
+from sendwarden.stores.memory import AGES, KNOWN, MemoryMeters
 
 TICK_S = 0.2
 STATE_FILE = "state.db"
@@ -85,6 +85,7 @@ class Daemon:
         self._book = Book(self._clock, self._journal)
         self._limiter = Limiter(configuration.site, self._book, self._clock)
         self._meters.limits = self._limiter.table
+        self._meters.profiles = {AGES: self._limiter.ages, KNOWN: self._limiter.acquaintances}
         self._listeners = Listeners()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
@@ -171,6 +172,7 @@ class Daemon:
         self._logins = Logins(
             configuration.site.identity, self._book, self._clock, self._log, watching=watching
         )
+        self._logins.on_login.append(self._limiter.seen)
 
     # --- sockets
 
@@ -265,6 +267,7 @@ class Daemon:
 
     async def _load(self) -> None:
         await self._journal.load_meters()
+        self._limiter.changed()  # who is new is known by now
         collect_garbage_rarely()
 
     async def _tidy(self) -> None:

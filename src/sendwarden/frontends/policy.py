@@ -232,7 +232,11 @@ def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -
     count = _number(asked.get("recipient_count")) or len(request.recipients) or 1
     counts = Counts(messages=1, recipients=count, bytes=_number(asked.get("size")))
     queue_id = asked.get("queue_id").encode("utf-8", "surrogateescape")
-    return Whole(name or queue_id, counts, server, end=request.stage is Stage.END_OF_MESSAGE)
+    end = request.stage is Stage.END_OF_MESSAGE
+    # Postfix names the recipient only of a message that has but one.
+    return Whole(
+        name or queue_id, counts, server, end, request.recipients if len(request.recipients) == count else ()
+    )
 
 
 def _number(text: str) -> int:

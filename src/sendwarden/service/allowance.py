@@ -10,7 +10,6 @@ from sendwarden.core.account import State
 from sendwarden.core.decision import Decision, Reason, Request, Verdict
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
-from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.meter import Crossing, Over, Taken
 from sendwarden.engine.limits.rules import MESSAGE, Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
@@ -34,6 +33,7 @@ class Whole:
     counts: Counts
     server: str = ""
     end: bool = True  # or is it only the end of its envelope?
+    recipients: tuple[str, ...] = ()  # all of them, or none where they are not known
 
 
 class Allowance:
@@ -67,7 +67,7 @@ class Allowance:
         taken = self.limiter.reserve(request, name, server, meter)
         decision = self._decided(taken, channel, account, Counts(recipients=1))
         if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
-            self.limiter.charges.let_by(Asked(name, meter, self.limiter.quantum, server), 1)
+            self.limiter.charges.let_by(self.limiter.asked(name, meter, server, ()), 1)
         return decision
 
     def whole(self, request: Request, channel: Channel, account: str, asked: Whole) -> Decision:
@@ -75,7 +75,7 @@ class Allowance:
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if meter is None:
             return Decision(Verdict.ACCEPT, channel.name, account)
-        question = Asked(asked.name, meter, self.limiter.quantum, asked.server)
+        question = self.limiter.asked(asked.name, meter, asked.server, asked.recipients)
         queue_id = request.queue_id.encode("utf-8", "surrogateescape")
         taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)
         decision = self._decided(taken, channel, account, asked.counts)
@@ -134,6 +134,7 @@ class Allowance:
             "counted": limit.counted,
             "most": limit.most,
             "used": over.used,
+            **_estimated(estimated=over.estimated),
             "asked": counts[limit.counter],
         }
         if limit.window == MESSAGE:
@@ -158,7 +159,12 @@ def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:
             "counted": limit.counted,
             "most": limit.most,
             "used": crossing.used,
+            **_estimated(estimated=crossing.estimated),
             "percent": round(100 * crossing.level),
             "window": WINDOWS[limit.window].seconds,
         },
     )
+
+
+def _estimated(*, estimated: bool) -> dict[str, bool]:
+    return {"estimated": True} if estimated else {}

@@ -5,6 +5,7 @@ wrong question raises `Refusal`, whose text says what to write instead.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from sendwarden.core.account import State
@@ -16,7 +17,7 @@ from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
-from sendwarden.service.book import Book, Entry
+from sendwarden.service.book import AFTER_INCIDENT_S, INCIDENTS, Book, Entry
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, EventLog
 
@@ -70,7 +71,17 @@ class Desk:
             "account": account,
             "state": state.value,
             "set": entry.record() if entry else None,
+            **self._lasting(account, now),
             "channels": channels,
+        }
+
+    def _lasting(self, account: str, now: float) -> Answer:
+        """Why an account has less room for a while, whatever its channel."""
+        incident = self._book.incident(account, now)
+        return {
+            "after_incident": incident.record() if incident else None,
+            "new_until": self._limiter.ages.new_until(account, now),
+            "learning_until": self._limiter.acquaintances.learning_until(now),
         }
 
     def _counted_channels(self, account: str) -> Iterator[Channel]:
@@ -107,6 +118,8 @@ class Desk:
             "used": used,
             "row": limit.source,
         }
+        if meter and meter.estimated(limit):
+            answer["estimated"] = True
         if meter and used >= limit.most:
             answer["frees_at"] = time_of(meter.frees(limit, 1, quantum))
         return answer
@@ -193,6 +206,7 @@ class Desk:
         before = self._book.state(account, self._clock.now()).value
         entry = self._entry("state", question, account, state=wanted)
         if wanted == State.NORMAL.value:
+            await self._end_incident(account, before, entry)
             await self._book.remove(entry.name)
         else:
             await self._book.put(entry)
@@ -200,6 +214,14 @@ class Desk:
         watching = [one.name for one in self._limiter.site.channels if one.mode is Mode.WATCH]
         done = {"account": account, "state": wanted, "before": before, "set": entry.record()}
         return {**done, "watching": watching}
+
+    async def _end_incident(self, account: str, before: str, entry: Entry) -> None:
+        """From here on it has less room for a while; a second time: no more."""
+        if State(before) in INCIDENTS:
+            until = entry.at + AFTER_INCIDENT_S
+            await self._book.put(replace(entry, kind="incident", until=until, state=before))
+        else:
+            await self._book.remove(Entry.name_of("incident", account))
 
     # --- what questions hold
 

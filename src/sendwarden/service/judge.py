@@ -155,7 +155,8 @@ class Judge:
         gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
         left = [recipient for recipient in request.recipients if recipient not in gone]
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
-        limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
+        whole = Whole(name, counts, recipients=tuple(left))
+        limited = allowance.whole(request, channel, filtered.account, whole)
         return replace(_severer(filtered, shut, limited), told=limited.told)
 
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:

@@ -45,6 +45,10 @@ class AccountStates(Protocol):
         """The reason that was given for it; "" where it was never set."""
         ...
 
+    def incident_until(self, account: str, now: float) -> float | None:
+        """Until when it has less room since it was held or contained; None: it has not."""
+        ...
+
     def next_end(self, now: float) -> float:
         """When the next state ends, in seconds since the epoch; infinity: none does."""
         ...

@@ -42,6 +42,7 @@ class Site:
     tell_users: bool = True  # that they come near a limit
     help: str = ""  # the page that a refusal names
     most_accounts: int = 1_000_000  # counted at a time
+    new_account_s: int = 0  # so long an account is new from when it was first seen; 0: none is
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
     access: AccessRules = field(default_factory=AccessRules)

@@ -12,7 +12,8 @@ from sendwarden.engine.meters.keys import Change
 from sendwarden.engine.meters.loading import Loading
 
 from .meter import AccountMeter
-from .rules import Limits
+from .people import Known
+from .rules import NEW, Limits
 from .windows import quantum_of
 
 # Meters looked at to find one that may go, and how many are taken from the table at once for that.
@@ -23,7 +24,11 @@ PRESUMED_LEFT = 0.2
 # Each quantum this part of the table is searched for meters that are quiet: all of it in an hour.
 TIDIED = 120
 
+# Parts of a stored meter: what it counted, and whom it wrote to.
+_COUNTS, _PEOPLE = 0, 1
+
 LimitsOf = Callable[[str, str], Limits | None]
+KnownOf = Callable[[str], Known]
 
 
 def key_of(channel: str, account: str) -> str:
@@ -31,13 +36,17 @@ def key_of(channel: str, account: str) -> str:
 
 
 class LimitTable:
-    """``limits_of(channel, account)`` says what holds; None: there is no such channel (any more)."""
+    """``limits_of(channel, account)`` says what holds; None: there is no such channel (any more).
 
-    def __init__(self, limits_of: LimitsOf, most: int) -> None:
+    ``known_of(account)`` gives whom an account knows, for limits that ask.
+    """
+
+    def __init__(self, limits_of: LimitsOf, most: int, known_of: KnownOf = lambda _account: Known()) -> None:
         self.most = most
         self.full = 0  # meters that were not begun, or had to go though they counted
         self.loading = Loading()
         self._limits_of = limits_of
+        self._known_of = known_of
         self._meters: dict[str, AccountMeter] = {}
         self._changed: list[AccountMeter] = []
         self._version = 0
@@ -86,8 +95,15 @@ class LimitTable:
             self.reset(channel, account)
             return None
         meter.use(self._presumed(limits) if meter.key in self.loading.unread else limits)
+        self._introduce(meter)
         meter.version = self._version
         return meter
+
+    def _introduce(self, meter: AccountMeter) -> None:
+        """Let it know whom its account wrote to before, where a limit asks for that."""
+        if meter.people:
+            asks = NEW in meter.limits.others
+            meter.people.known = self._known_of(meter.key.partition("\n")[2]) if asks else None
 
     def _begin(self, key: str, quantum: int) -> AccountMeter | None:
         channel, _, account = key.partition("\n")
@@ -98,6 +114,7 @@ class LimitTable:
         if key in self.loading.unread:
             limits = self._presumed(limits)
         meter = self._meters[key] = AccountMeter(limits, key, self._changed)
+        self._introduce(meter)
         meter.version = self._version
         return meter
 
@@ -162,17 +179,17 @@ class LimitTable:
                 continue
             meter.touched = False
             if self._meters.get(meter.key) is meter:
-                yield Change(meter.key, ((0, meter.stored()),))
+                yield Change(meter.key, _stored(meter))
 
     def everything(self) -> Iterator[Change]:
         for key, meter in self._meters.items():
             if key not in self.loading.unread:
-                yield Change(key, ((0, meter.stored()),))
+                yield Change(key, _stored(meter))
 
     def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in."""
         channel, _, account = key.partition("\n")
-        if key in self.loading.settled or 0 not in parts:
+        if key in self.loading.settled or _COUNTS not in parts:
             return
         limits = self._limits_of(channel, account)
         if limits is None:
@@ -184,9 +201,12 @@ class LimitTable:
                 return
             meter = self._meters[key] = AccountMeter(limits, key, self._changed)
         meter.use(limits)
+        self._introduce(meter)
         self.loading.unread.discard(key)
         try:
-            meter.restore(parts[0], quantum_of(now))
+            meter.restore(parts[_COUNTS], quantum_of(now))
+            if meter.people and _PEOPLE in parts:
+                meter.people.restore(parts[_PEOPLE], quantum_of(now))
         except ValueError:  # of another version: begun anew
             self._dropped[key] = None
 
@@ -199,3 +219,9 @@ class LimitTable:
             limits = self._limits_of(channel, account)
             if limits is not None and (meter := self._meters.get(key)):
                 meter.use(limits)
+                self._introduce(meter)
+
+
+def _stored(meter: AccountMeter) -> tuple[tuple[int, bytes], ...]:
+    counted = (_COUNTS, meter.stored())
+    return (counted, (_PEOPLE, meter.people.stored())) if meter.people else (counted,)
