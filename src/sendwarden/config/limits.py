@@ -17,6 +17,7 @@ from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
 from sendwarden.core.units import Rate
+from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
@@ -89,6 +90,20 @@ def _limits(name: str, row: LimitSettings) -> Limits:
             assert isinstance(rate, Rate)
             found.append(Limit(number, window_of(rate), rate.amount, name))
     return Limits(tuple(found), row.per_message)
+
+
+def incoming(settings: Settings, rows: LimitRows) -> IncomingRules:
+    own = settings.incoming
+    site = settings.site
+    return IncomingRules(
+        {name: rows.named(name) for name in own.limits},
+        networks([*site.internal, *site.relays, *site.webmail, *own.except_networks]),
+        tuple(own.except_domains),
+        own.ipv4_prefix,
+        own.ipv6_prefix,
+        Verdict.HOLD if own.over_limit == "hold" else Verdict.DEFER,
+        watched=(own.mode or settings.mode) == "watch",
+    )
 
 
 def overrides(

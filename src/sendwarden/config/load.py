@@ -13,7 +13,7 @@ from pathlib import Path
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
-from sendwarden.config.limits import LimitRows, networks, overrides
+from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.schema import SHIPPED_CHANNELS, ChannelSettings, Settings
@@ -98,6 +98,7 @@ def load(settings_file: Path | None) -> Loaded:
         identity=identity,
         rows=limits.rows,
         overrides=overrides(settings, identity, limits, reading.place),
+        incoming=incoming(settings, limits),
         help=settings.site.help,
         administrators=tuple(settings.notify.administrators),
         tell_users=settings.notify.users,

@@ -36,6 +36,7 @@ OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
 End = Annotated[float, BeforeValidator(values.end_of)]
 MailAddress = Annotated[str, BeforeValidator(values.mail_address)]
 WebAddress = Annotated[str, BeforeValidator(values.web_address)]
+IncomingRow = Annotated[str, BeforeValidator(values.incoming_row)]
 ModeName = Literal["watch", "enforce"]
 
 
@@ -369,6 +370,39 @@ class LimitSettings(_Table):
     )
 
 
+class IncomingSettings(_Table):
+    """Limits for mail that comes in from strangers."""
+
+    limits: list[IncomingRow] = Field(
+        default=[],
+        description="Rows that hold: incoming-network, incoming-domain, incoming-bounces, incoming-mailbox; "
+        "none: nothing is counted.",
+        examples=['["incoming-bounces", "incoming-mailbox"]'],
+    )
+    mode: ModeName | None = Field(
+        default=None, description="watch or enforce; left out, the mode of the site.", examples=['"enforce"']
+    )
+    over_limit: Literal["defer", "hold"] = Field(
+        default="defer", description="What happens over a limit: defer or hold.", examples=['"hold"']
+    )
+    except_networks: list[Network] = Field(
+        default=[],
+        description="Networks whose mail is not counted, besides site.internal and site.relays.",
+        examples=['["192.0.2.0/24"]'],
+    )
+    except_domains: list[Domain] = Field(
+        default=[],
+        description="Sender domains that incoming-domain does not count.",
+        examples=['["gmail.com", ".outlook.com"]'],
+    )
+    ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = Field(
+        default=24, description="How much of an IPv4 address is the network.", examples=["32"]
+    )
+    ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = Field(
+        default=64, description="How much of an IPv6 address is the network.", examples=["56"]
+    )
+
+
 class OverrideSettings(_Table):
     """Other limits for some accounts, with an end and a reason."""
 
@@ -445,6 +479,7 @@ class Settings(_Table):
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
     counting: CountingSettings = CountingSettings()
+    incoming: IncomingSettings = IncomingSettings()
     limits: list[LimitSettings] = Field(default=[], description="Rows of limits by name.")
     override: list[OverrideSettings] = Field(default=[], description="Exceptions from the limits.")
     channel: list[ChannelSettings] = Field(
@@ -470,6 +505,11 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
     {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
     {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
     {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # For mail that comes in, where [incoming] names them.
+    {"name": "incoming-network", "messages": ["500/10m", "2000/1h"]},
+    {"name": "incoming-domain", "messages": ["500/10m", "2000/1h"]},
+    {"name": "incoming-bounces", "messages": ["20/10m", "60/1h"]},
+    {"name": "incoming-mailbox", "messages": ["100/10m", "300/1h", "1500/24h"]},
     # Holds besides the channel's own for accounts that were first seen lately.
     {"name": "new-account", "recipients": ["15/10m", "50/1h", "150/24h"], "per_message": 25},
     # Holds besides the channel's own for accounts in this state.

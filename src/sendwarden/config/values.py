@@ -16,6 +16,7 @@ from sendwarden.core.ascii import printable
 from sendwarden.core.identity import fold_domain
 from sendwarden.core.place import did_you_mean
 from sendwarden.core.units import Rate, parse_duration_s, parse_rate
+from sendwarden.engine.limits.incoming import KINDS
 from sendwarden.engine.limits.windows import window_of
 
 # Names that stand for networks in a channel's `networks`.
@@ -184,6 +185,14 @@ def rate(value: object) -> Rate:
             f"{shown(value)} lets nothing through", "write at least 1, or set the state of the account"
         )
     return found
+
+
+def incoming_row(value: object) -> object:
+    """The name of a row for mail that comes in."""
+    if not isinstance(value, str) or value in KINDS:
+        return value
+    close = did_you_mean(value, KINDS)
+    raise wrong(f"{shown(value)} is no row for incoming mail", close or f"write one of {', '.join(KINDS)}")
 
 
 OVER_LIMIT = ("defer", "refuse", "hold", "discard", "slow")

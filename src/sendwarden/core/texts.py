@@ -42,6 +42,10 @@ SENTENCES: dict[str, str] = {
     "limit-too-much": (
         "{asked} {counted} at once are more than the {most} that may go in {window} on channel {channel}"
     ),
+    "incoming-over": (
+        "too much mail {whose} {key}: {used} of {most} messages in {window}; "
+        "room again in {frees_in}, at {frees_at}"
+    ),
     "limit-message": "a message may have {most} recipients on channel {channel}",
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",

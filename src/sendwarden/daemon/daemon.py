@@ -49,7 +49,7 @@ from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
-from sendwarden.stores.memory import AGES, KNOWN, MemoryMeters
+from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 
 TICK_S = 0.2
 STATE_FILE = "state.db"
@@ -85,7 +85,11 @@ class Daemon:
         self._book = Book(self._clock, self._journal)
         self._limiter = Limiter(configuration.site, self._book, self._clock)
         self._meters.limits = self._limiter.table
-        self._meters.profiles = {AGES: self._limiter.ages, KNOWN: self._limiter.acquaintances}
+        self._meters.profiles = {
+            AGES: self._limiter.ages,
+            INCOMING: self._limiter.incoming,
+            KNOWN: self._limiter.acquaintances,
+        }
         self._listeners = Listeners()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
@@ -252,11 +256,10 @@ class Daemon:
         while True:
             self._gate.tick()
             self._limiter.tick()
-            if self._limiter.table.full:
-                self._log.warning(
-                    "accounts-full", f"more than {self._limiter.table.most} (counting.accounts)"
-                )
-                self._limiter.table.full = 0
+            for table, what in ((self._limiter.table, "accounts"), (self._limiter.incoming, "incoming")):
+                if table.full:
+                    self._log.warning(f"{what}-full", f"more than {table.most} (counting.accounts)")
+                    table.full = 0
             if self._gate.turned_away:
                 self._log.warning("connections-turned-away", f"more than {self._gate.most} or from strangers")
                 self._gate.turned_away = 0

@@ -13,8 +13,10 @@ from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.meter import Crossing, Over, Taken
 from sendwarden.engine.limits.rules import MESSAGE, Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
+from sendwarden.service.incoming import Incoming
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
+from sendwarden.service.repeats import Repeats
 
 # What becomes of mail of an account that is shut.
 SHUT: dict[State, tuple[Verdict, str]] = {
@@ -42,8 +44,8 @@ class Allowance:
     def __init__(self, limiter: Limiter, outside: Outside) -> None:
         self.limiter = limiter
         self._outside = outside
-        self._given: dict[Same, Decision] = {}
-        self._given_in = 0  # quantum
+        self._repeats = Repeats(outside.references)
+        self.incoming = Incoming(limiter, outside)
 
     def state(self, request: Request, channel: Channel, account: str) -> Decision | None:
         """None: the account is not shut. Mail that nobody logged in for has no account that could be."""
@@ -116,15 +118,7 @@ class Allowance:
         return Decision(Verdict.REFUSE, channel.name, account, (reason,), watched=watched)
 
     def _once(self, same: Same, decision: Decision) -> Decision:
-        """With a reference: the one given in this quantum already, or a new one."""
-        if self._given_in != self.limiter.quantum:
-            self._given, self._given_in = {}, self.limiter.quantum
-        given = self._given.get(same)
-        if given and (given.verdict, given.watched) == (decision.verdict, decision.watched):
-            return replace(given, repeated=True)
-        fresh = replace(decision, reference=self._outside.references.next())
-        self._given[same] = fresh
-        return fresh
+        return self._repeats.once(same, decision, self.limiter.quantum)
 
     def _reason(self, over: Over, channel: Channel, account: str, counts: Counts) -> Reason:
         limit = over.limit

@@ -101,6 +101,10 @@ class Judge:
         if not decision.plain or self._allowance is None:
             return decision
         channel = self.channel(request)
+        if self._allowance.incoming.counts(request):
+            came = self._allowance.incoming.recipient(request, name)
+            if came and (not came.plain or came.told):
+                return replace(came, channel=channel.name, account=decision.account)
         limited = self._allowance.state(request, channel, decision.account)
         limited = limited or self._allowance.recipient(request, channel, decision.account, name, server)
         return replace(limited, reasons=(*decision.reasons, *limited.reasons))
@@ -110,6 +114,8 @@ class Judge:
         channel, account = self.channel(request), self.account(request)
         if self._allowance is None:
             return Decision(Verdict.ACCEPT, channel.name, account)
+        if whole.end and self._allowance.incoming.counts(request):
+            self._allowance.incoming.ended(request, whole.name)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
 
@@ -157,7 +163,10 @@ class Judge:
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
         whole = Whole(name, counts, recipients=tuple(left))
         limited = allowance.whole(request, channel, filtered.account, whole)
-        return replace(_severer(filtered, shut, limited), told=limited.told)
+        came = allowance.incoming.message(request, left) if allowance.incoming.counts(request) else None
+        came = replace(came, channel=channel.name, account=filtered.account) if came else None
+        told = (*limited.told, *(came.told if came else ()))
+        return replace(_severer(filtered, shut, limited, came), told=told)
 
     def _filtered(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""

@@ -46,6 +46,8 @@ class Limiter:
         self.acquaintances = Acquaintances(site.most_accounts)
         self.table = LimitTable(self.limits_of, site.most_accounts, self.acquaintances.of)
         self.charges = Charges(self.quantum)
+        self.incoming = LimitTable(self._incoming_limits, site.most_accounts)
+        self.incoming_charges = Charges(self.quantum)
         # Called when what was found out about accounts may hold no more.
         self.on_change: list[Callable[[], None]] = []
 
@@ -54,7 +56,7 @@ class Limiter:
     def use(self, site: Site) -> None:
         """Take a new configuration; what was counted stays."""
         self.site = site
-        self.table.most = self.acquaintances.most = site.most_accounts
+        self.table.most = self.incoming.most = self.acquaintances.most = site.most_accounts
         self.ages.new_s, self.ages.most = site.new_account_s, AGES_FOR_EACH * site.most_accounts
         self.changed()
 
@@ -71,6 +73,7 @@ class Limiter:
         self._ends = min((*ends, self._states.next_end(now), self.ages.next_end(now)))
         self.acquaintances.tick(now)
         self.table.renew()
+        self.incoming.renew()
         for forget in self.on_change:
             forget()
 
@@ -83,8 +86,10 @@ class Limiter:
         if quantum > self.quantum:
             self.quantum = quantum
             self.table.tidy(quantum)
+            self.incoming.tidy(quantum)
             self.acquaintances.tick(now)
         self.charges.turn(quantum)
+        self.incoming_charges.turn(quantum)
 
     def override(self, channel: str, account: str) -> Override | None:
         """What counts instead of the channel's limits."""
@@ -109,6 +114,9 @@ class Limiter:
         if self._states.incident_until(account, now) is not None:
             limits = limits.scaled(AFTER_INCIDENT, "half after an incident")
         return limits
+
+    def _incoming_limits(self, kind: str, _key: str) -> Limits | None:
+        return self.site.incoming.rows.get(kind)
 
     def state(self, account: str) -> State:
         return self._states.state(account, self._clock.now())
@@ -148,7 +156,7 @@ class Limiter:
         names: tuple[int, ...] = ()
         if meter.people:
             account = meter.key.partition("\n")[2]
-            mailboxes = dict.fromkeys(map(self._mailbox, recipients))
+            mailboxes = dict.fromkeys(map(self.mailbox, recipients))
             names = tuple(hash_of(account, mailbox) for mailbox in mailboxes)
         return Asked(name, meter, self.quantum, server, names)
 
@@ -176,15 +184,15 @@ class Limiter:
         seen = set()
         for recipient in recipients:
             own = is_own(recipient, self.site.domains)
-            key = self._mailbox(recipient)
+            key = self.mailbox(recipient)
             if key in seen:
                 continue
             seen.add(key)
             internal, external = internal + own, external + (not own)
         return Counts(messages, internal + external, internal, external, size_bytes)
 
-    def _mailbox(self, address: str) -> str:
-        # How strangers part their addresses is not known.
+    def mailbox(self, address: str) -> str:
+        """One spelling of an address. How strangers part theirs is not known."""
         own = is_own(address, self.site.domains)
         return _folded(address, self.site.identity.subaddress if own else "")
 

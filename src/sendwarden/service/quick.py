@@ -76,6 +76,8 @@ class Quick:
             login=login.decode("utf-8", "surrogateescape"),
             sender="anybody",
         )
+        if judge.site.incoming.counts(request.client_address, request.login):
+            return None
         channel, account = judge.channel(request), judge.account(request)
         shut = login and self.limiter.state(account) in {State.HELD, State.CONTAINED}
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None

@@ -13,6 +13,7 @@ from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
 from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Channel
+from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
@@ -38,6 +39,7 @@ class Site:
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
     overrides: tuple[Override, ...] = ()
+    incoming: IncomingRules = field(default_factory=IncomingRules)
     administrators: tuple[str, ...] = ()  # who hears that an account reached a limit
     tell_users: bool = True  # that they come near a limit
     help: str = ""  # the page that a refusal names

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from sendwarden.engine.limits.acquaintances import Acquaintances
     from sendwarden.engine.limits.ages import Ages
 
-# Names under which the meters of accounts are stored, when accounts were first seen, and whom they wrote to;
-# no table of MeterMaid's can have them.
+# Names under which the meters of accounts are stored, when accounts were first seen, meters of incoming mail,
+# and whom accounts wrote to; no table of MeterMaid's can have them.
 LIMITS = "= limits"
 AGES = "= ages"
+INCOMING = "= incoming"
 KNOWN = "= known"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
@@ -39,7 +40,7 @@ class MemoryMeters:
 
     def __init__(self, tables: Mapping[str, TableOptions]) -> None:
         self.limits: LimitTable | None = None  # the meters of accounts, kept and read with the tables
-        self.profiles: dict[str, Ages | Acquaintances] = {}  # by the names above
+        self.profiles: dict[str, Ages | Acquaintances | LimitTable] = {}  # by the names above
         self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
         self._sequences: dict[str, int] = {}
         self._changed_sequences: set[str] = set()

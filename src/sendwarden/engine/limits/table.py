@@ -210,8 +210,12 @@ class LimitTable:
         except ValueError:  # of another version: begun anew
             self._dropped[key] = None
 
-    def loaded(self) -> None:
-        """All that the store holds is in."""
+    def begin_loading(self) -> None:
+        self.loading.begin()
+
+    def loaded(self, *, whole: bool = True) -> None:
+        """All that the store holds is in, ``whole`` or not."""
+        del whole
         unread = set(self.loading.unread)
         self.loading.end()
         for key in unread:
