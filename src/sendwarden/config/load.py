@@ -112,6 +112,7 @@ def load(settings_file: Path | None) -> Loaded:
         mappings=mappings,
         meters=meters,
         external_logins=settings.accounts.external_logins,
+        programs=settings.accounts.programs,
         host=settings.site.host or _own_name(),
         access=access_rules(settings),
     )

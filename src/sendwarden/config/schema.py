@@ -105,6 +105,12 @@ class AccountSettings(_Table):
         description="A client certificate's name (SASL EXTERNAL) is an account.",
         examples=["true"],
     )
+    programs: Literal["together", "uid", "script"] = Field(
+        default="together",
+        description="Mail of programs on the mail server: one account for all, one for each user (uid), or "
+        "one for each script that PHP names.",
+        examples=['"uid"'],
+    )
 
 
 class SendersSettings(_Table):

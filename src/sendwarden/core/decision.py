@@ -36,6 +36,7 @@ class Request:
     parameters: tuple[str, ...] = ()  # ESMTP parameters of this MAIL or RCPT, as in "NOTIFY=NEVER"
     # At RCPT: the commands of this message so far with this one, and how many before it were accepted.
     counts: tuple[int, int] = (0, 0)
+    program: str = ""  # on the mail server, that handed the message in, where it is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text
+from sendwarden.engine.programs import is_local, program_of
 from sendwarden.service.access import TAG_MACRO
 from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
@@ -111,7 +112,8 @@ def unwanted_steps(site: Site) -> Step:
         steps |= Step.NR_MAIL
     if not any(script.facts.body for script in site.scripts):
         steps |= Step.NO_BODY
-    if not site.scripts and not site.judges_headers and Stage.END_OF_MESSAGE not in asked:
+    reads_headers = site.scripts or site.judges_headers or site.programs != "together"
+    if not reads_headers and Stage.END_OF_MESSAGE not in asked:
         steps |= Step.NO_HEADERS
     return steps
 
@@ -125,6 +127,7 @@ class _Client:
     helo: str = ""
     port: int = 0
     tag: str = ""  # of PORT_ACCESS
+    local: bool = False  # a program on the mail server, which has no address
 
 
 def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
@@ -198,7 +201,9 @@ class MilterConnection(Connection):
         self.write(ours.encode())
 
     def _connect(self, command: Connect) -> bool:
-        self._client = _Client(command.client_address, command.hostname, port=command.port)
+        address, name = command.client_address, command.hostname
+        local = self._judge.site.programs != "together" and is_local(address, name, command.port)
+        self._client = _Client("" if local else address, name, port=command.port, local=local)
         if Stage.CONNECT not in self._judge.tables.by_milter:
             return False
         nothing_yet = Envelope("", "", "", self._known(self._session.macros()))
@@ -340,6 +345,9 @@ class MilterConnection(Connection):
         recipients = tuple(dict.fromkeys(map(bare_address, envelope.paths)))
         request = self._request(Stage.END_OF_MESSAGE, envelope, recipients)
         headers = tuple(envelope.headers)
+        if self._client.local:
+            program = program_of(headers, envelope.queue_id, self._judge.site.programs)
+            request = replace(request, program=program)
         message = Message(request, headers, bytes(envelope.body), envelope.size_bytes, envelope.cut)
         decision = self._at_end(message, envelope)
         if decision.told:

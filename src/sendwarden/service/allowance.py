@@ -48,8 +48,8 @@ class Allowance:
         self.incoming = Incoming(limiter, outside)
 
     def state(self, request: Request, channel: Channel, account: str) -> Decision | None:
-        """None: the account is not shut. Mail that nobody logged in for has no account that could be."""
-        shut = SHUT.get(self.limiter.state(account)) if request.login else None
+        """None: the account is not shut. Mail of hosts has no account that could be."""
+        shut = SHUT.get(self.limiter.state(account)) if request.login or request.program else None
         if shut is None:
             return None
         verdict, reason = shut

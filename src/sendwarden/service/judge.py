@@ -69,7 +69,9 @@ class Judge:
         """The account a request is about: the login, or the host or local program that stands in for one."""
         if request.login:
             return account_of(request.login, self.site.identity)
-        return host_account(request.client_address) if request.client_address else "[local]"
+        if request.client_address:
+            return host_account(request.client_address)
+        return f"[{request.program or 'local'}]"
 
     def sender(self, request: Request) -> Decision:
         """At MAIL or RCPT: may this account use this envelope sender?

@@ -19,6 +19,7 @@ from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.owners import Owners, SenderTable
+from sendwarden.engine.programs import Apart
 from sendwarden.engine.sieve.compile import Script
 
 LOOPBACK: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -45,6 +46,7 @@ class Site:
     help: str = ""  # the page that a refusal names
     most_accounts: int = 1_000_000  # counted at a time
     new_account_s: int = 0  # so long an account is new from when it was first seen; 0: none is
+    programs: Apart = "together"  # what programs on the mail server are told apart by
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
     access: AccessRules = field(default_factory=AccessRules)
