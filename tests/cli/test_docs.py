@@ -58,7 +58,8 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "metermaid.options": "",
         "senders": "",
     }
-    needs = {"foreign_sender": 'senders = "own"\n'}  # what an example has no effect without
+    # What an example has no effect without.
+    needs = {"foreign_sender": 'senders = "own"\n', "url": 'query = "SELECT :account"\n'}
     for name, field in settings_of(TABLES[table]):
         head = f"[[{table}]]\n" if table in MUST_BE_SET else f"[{table}]\n" * (table != "settings")
         needed = MUST_BE_SET.get(table, {})

@@ -29,6 +29,9 @@ CODES: Mapping[str, str] = {
     "SW111": "A channel or an override names a row of limits that does not exist.",
     "SW112": "An override says for no account, domain or host that it holds.",
     "SW113": "An override names a channel that does not exist.",
+    "SW114": (
+        "The query of [directory] must ask for one account: by :account, or by its parts, :local and :domain."
+    ),
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "

@@ -30,6 +30,7 @@ ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
 ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
 # Shown as stars wherever a value is shown.
 Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
+DatabaseUrl = Annotated[str, BeforeValidator(values.database_url)]
 SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
 Rates = Annotated[list[object], BeforeValidator(values.rates)]
 OverLimitText = Annotated[str, BeforeValidator(values.over_limit)]
@@ -127,6 +128,33 @@ class SendersSettings(_Table):
         description="A login without a domain owns its name at each of site.domains: bob owns "
         "bob@example.org.",
         examples=["true"],
+    )
+
+
+class DirectorySettings(_Table):
+    """Where it stands which row of limits an account has."""
+
+    url: DatabaseUrl = Field(
+        default="",
+        description="The database, as SQLAlchemy writes it, without a password; empty: none.",
+        examples=['"sqlite:////etc/mail/users.db"'],
+    )
+    password_secret: Secret = Field(
+        default=SecretStr(""),
+        description="The password of the database's user; empty: none.",
+        examples=['"correct horse battery staple"'],
+    )
+    query: Plain = Field(
+        default="",
+        description="What gives the name of a row of limits; :account, :local and :domain stand for the "
+        "account and its parts.",
+        examples=['"SELECT limits FROM users WHERE login = :account"'],
+    )
+    keep: DurationS = Field(
+        default="10m",
+        validate_default=True,
+        description="How long an answer counts before the database is asked again.",
+        examples=['"1h"'],
     )
 
 
@@ -479,6 +507,7 @@ class Settings(_Table):
     site: SiteSettings = SiteSettings()
     accounts: AccountSettings = AccountSettings()
     senders: SendersSettings = SendersSettings()
+    directory: DirectorySettings = DirectorySettings()
     listen: ListenSettings = ListenSettings()
     mapping: MappingSettings = MappingSettings()
     access: AccessSettings = AccessSettings()

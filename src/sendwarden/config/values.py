@@ -290,6 +290,27 @@ def secret(value: object) -> object:
     return value
 
 
+def database_url(value: object) -> object:
+    """An address of a database as SQLAlchemy reads it, or nothing."""
+    remedy = 'write "sqlite:////etc/mail/users.db", or "postgresql+psycopg://user@host/database"'
+    if not isinstance(value, str) or not value:
+        return value
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and only here
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
+
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise wrong("this is no address of a database", remedy) from None
+    if url.password is not None:
+        raise wrong("a password stands in this address", "take it out, and set directory.password_secret")
+    try:
+        url.get_dialect()
+    except (NoSuchModuleError, ImportError):
+        raise wrong("this kind of database is not known here", remedy) from None
+    return plain(value)
+
+
 def smtp_server(value: object) -> str:
     return socket_place(value, "25")
 

@@ -19,6 +19,7 @@ from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
+from sendwarden.service.attributes import Attributes
 from sendwarden.service.ports import AccountStates, Clock
 from sendwarden.service.site import Site
 
@@ -48,6 +49,7 @@ class Limiter:
         self.charges = Charges(self.quantum)
         self.incoming = LimitTable(self._incoming_limits, site.most_accounts)
         self.incoming_charges = Charges(self.quantum)
+        self.attributes: Attributes | None = None
         # Called when what was found out about accounts may hold no more.
         self.on_change: list[Callable[[], None]] = []
 
@@ -88,8 +90,25 @@ class Limiter:
             self.table.tidy(quantum)
             self.incoming.tidy(quantum)
             self.acquaintances.tick(now)
+            if self.attributes is not None:
+                self.attributes.refresh(self._in_use)
         self.charges.turn(quantum)
         self.incoming_charges.turn(quantum)
+
+    def use_attributes(self, attributes: Attributes | None) -> None:
+        """From now on a directory may name other rows; None: no more."""
+        self.attributes = attributes
+        if attributes is not None:
+            attributes.rows, attributes.most = self.site.rows.keys(), self.site.most_accounts
+            attributes.on_change = self._renew
+        self.changed()
+
+    def _renew(self, account: str) -> None:
+        for channel in self.site.channels:
+            self.table.renew_one(channel.name, account)
+
+    def _in_use(self, account: str) -> bool:
+        return any(self.table.has(channel.name, account) for channel in self.site.channels)
 
     def override(self, channel: str, account: str) -> Override | None:
         """What counts instead of the channel's limits."""
@@ -104,6 +123,8 @@ class Limiter:
         if limits is None:
             return None
         now = self._clock.now()
+        if self.attributes is not None and limits and not account.startswith("["):
+            limits = self.site.rows.get(self.attributes.row(account), limits)
         override = self.override(channel, account)
         if override:
             limits = override.changed(limits)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.core.errors import SendwardenError
 from sendwarden.engine.world import MeterTables
 
 __all__ = [
     "AccountStates",
     "Clock",
+    "Directory",
+    "DirectoryDown",
     "EventLog",
     "Exceptions",
     "Fields",
@@ -60,6 +63,20 @@ class Exceptions(Protocol):
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
         ...
+
+
+class DirectoryDown(SendwardenError):
+    """The directory gave no answer; the text says why, without anything secret."""
+
+
+class Directory(Protocol):
+    """What a site knows of its accounts."""
+
+    async def row_of(self, account: str) -> str:
+        """The row of limits it names for an account; "": none. Raises `DirectoryDown`."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class EventLog(Protocol):

@@ -88,6 +88,16 @@ class LimitTable:
         """
         self._version += 1
 
+    def renew_one(self, channel: str, account: str) -> None:
+        """The same for one account, which whoever remembers its meter finds out by itself."""
+        meter = self._meters.get(key_of(channel, account))
+        if meter is not None:
+            meter.version = -1
+            meter.look_closely()
+
+    def has(self, channel: str, account: str) -> bool:
+        return key_of(channel, account) in self._meters
+
     def _renewed(self, meter: AccountMeter) -> AccountMeter | None:
         channel, _, account = meter.key.partition("\n")
         limits = self._limits_of(channel, account)
