@@ -1,5 +1,6 @@
 """Limits of mail that comes in: for networks, sender domains and mailboxes, never for our own senders."""
 
+import asyncio
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -11,6 +12,7 @@ from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.rules import Counts, Limit, Limits
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.book import Book
+from sendwarden.service.desk import Desk
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.quick import Quick
@@ -186,3 +188,16 @@ def test_the_quick_way_leaves_strangers_to_the_judge_and_only_where_they_are_cou
         gate = Gateway(*rows, channel=channel)
         found = Quick(lambda gate=gate: gate.judge, gate.limiter, "").meter(b"192.0.2.7", b"", b"a@x.example")  # type: ignore[misc]
         assert (found is not None) is quick
+
+
+def test_top_lists_what_is_nearest_to_its_limit() -> None:
+    gate = Gateway("incoming-network", "incoming-mailbox")
+    for number in range(4):
+        gate.rcpt(recipients=(f"u{number}@example.org",))
+    desk = Desk(gate.limiter, Book(gate.clock, KeptExceptions()), gate.clock, KeptLog())
+    listed = asyncio.run(desk.ask({"verb": "top", "by": "incoming", "number": 2}))["accounts"]
+    assert [(one["account"], one["channel"], one["share"]) for one in listed] == [
+        ("192.0.2.0/24", "incoming-network", 0.8),
+        ("u0@example.org", "incoming-mailbox", 0.2),
+    ]
+    assert asyncio.run(desk.ask({"verb": "top"}))["accounts"] == []

@@ -18,7 +18,7 @@ from sendwarden.daemon.process import CONTROL_SOCKET, lock
 from sendwarden.service.book import Book
 from sendwarden.service.desk import Desk, Refusal
 from sendwarden.service.limiter import Limiter
-from sendwarden.stores.memory import AGES, KNOWN, LIMITS, Changes
+from sendwarden.stores.memory import AGES, INCOMING, KNOWN, LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 
 ANSWER_WITHIN_S = 10.0
@@ -115,7 +115,12 @@ def copied_limits(
     if state is not None:
         book.load(iter(state.exceptions()))
         limiter.set_by_hand(book.overrides())
-        kept: dict[str, Kept] = {LIMITS: limiter.table, AGES: limiter.ages, KNOWN: limiter.acquaintances}
+        kept: dict[str, Kept] = {
+            LIMITS: limiter.table,
+            AGES: limiter.ages,
+            KNOWN: limiter.acquaintances,
+            INCOMING: limiter.incoming,
+        }
         for group in state.meters():
             for table, key, parts, _damaged in group:
                 if (found := kept.get(table)) is not None:

@@ -27,6 +27,8 @@ Answer = dict[str, Any]
 # Accounts that `top` lists at the most.
 MOST_LISTED = 1000
 UNLIMITED = "unlimited"
+# With it `top` lists networks, domains and mailboxes of incoming mail, by their share.
+INCOMING = "incoming"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
 # An act by hand ends.
 LONGEST_S = 10 * 366 * 86_400.0
@@ -129,12 +131,20 @@ class Desk:
         by = question.get("by", "share")
         number = min(int(question.get("number", 20)), MOST_LISTED)
         found = []
-        for channel, account, meter in list(self._limiter.table):
+        table = self._limiter.incoming if by == INCOMING else self._limiter.table
+        for channel, account, meter in list(table):
             messages, recipients, *_ = meter.sums(quantum)[-1]
             if recipients:
                 share = meter.share(quantum)
                 found.append(
-                    (share if by == "share" else recipients, channel, account, messages, recipients, share)
+                    (
+                        recipients if by == "recipients" else share,
+                        channel,
+                        account,
+                        messages,
+                        recipients,
+                        share,
+                    )
                 )
         found.sort(key=lambda one: (-one[0], *one[1:3]))
         now = self._clock.now()

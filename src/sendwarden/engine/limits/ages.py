@@ -19,6 +19,7 @@ UNSORTED = 10_000
 BEGINNING = ""
 
 _HOUR_BYTES = 4
+_ALL_BITS = 2**64 - 1
 
 
 def hash_of(*words: str) -> int:
@@ -69,7 +70,7 @@ class Ages:
             self._young[name] = hour
         else:
             self._old_unsorted.add(name)
-            if len(self._old_unsorted) >= UNSORTED and not self._loading:
+            if len(self._old_unsorted) >= UNSORTED:
                 self._sort()
 
     def _sort(self) -> None:
@@ -112,9 +113,15 @@ class Ages:
             if key == BEGINNING:
                 self._began = hour or None
             else:
-                self._take(int(key, 16) & (2**64 - 1), hour)
+                self._restore(int(key, 16) & _ALL_BITS, hour)
         except ValueError:
             return
+
+    def _restore(self, name: int, hour: int) -> None:
+        if hour:
+            self._young[name] = hour
+        else:
+            self._old.append(name)  # sorted when all are in, which is little work: they come in order
 
     def loaded(self, *, whole: bool) -> None:
         """All that the store holds is in; not ``whole``: who is missing may have been there before."""
