@@ -64,6 +64,7 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
     }
     needs = {  # what an example has no effect without
         "foreign_sender": 'senders = "own"\n',
+        "url": 'query = "SELECT :account"\n',
         "spam": 'scan = ["spam"]\n',
         "virus": 'scan = ["virus"]\n',
     }

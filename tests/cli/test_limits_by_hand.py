@@ -264,3 +264,16 @@ def test_a_state_that_stays_in_use_is_told_with_who_has_it(
         f"var is in use by process {os.getpid()}: stop that one first, or try again "
         "(it was waited for 0.1 s)\n"
     )
+
+
+def test_ending_an_incident_leaves_half_of_the_limits_for_a_while(site: Commands) -> None:
+    site.on_folder("account", "state", "eve", "contained", "--reason", "phished")
+    site.on_folder("account", "state", "eve", "normal", "--reason", "has a new password")
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 75)
+    assert (
+        "after an incident (contained: has a new password): half of its limits until"
+        in site.on_folder("account", "show", "eve").out
+    )
+    assert "half after an incident" in site.on_folder("limits", "why", "eve").out
+    site.on_folder("account", "state", "eve", "normal", "--reason", "enough")
+    assert limits_of(site, "eve", EXTERNAL)["recipients 1h"] == (40, 150)

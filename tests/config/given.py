@@ -47,6 +47,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[override]]\naccounts = ["a"]\nlimits = "bulk"\nreason = "x"\nchannels = ["webmal"]'),
         '"webmal"',
     ),
+    "SW120": (
+        settings('[directory]\nurl = "sqlite://"\nquery = "SELECT 1 WHERE 1 = :acount"'),
+        '"SELECT 1 WHERE 1 = :acount"',
+    ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',

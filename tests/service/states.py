@@ -20,6 +20,10 @@ class StatesInMemory:
     def why(self, account: str) -> str:
         return "a test says so" if account in self.states else ""
 
+    def incident_until(self, account: str, now: float) -> float | None:
+        del account, now
+        return None
+
     def next_end(self, now: float) -> float:
         del now
         return inf

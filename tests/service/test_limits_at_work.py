@@ -384,3 +384,75 @@ def test_the_hosts_of_one_ipv6_network_are_one() -> None:
     ]
     assert verdicts(found) == ["accept"] * 5 + ["defer"] * 2
     assert found[0].account == "[2001:db8::]"
+
+
+def test_distinct_recipients_are_counted_by_mailbox_and_policy_and_milter_agree() -> None:
+    warden = Warden(Limits((Limit(5, 0, 3, "three"),)))
+    for to in ("a@x.example", "A@X.example", "b@x.example", "c@x.example"):
+        assert warden.recipient("m", to).verdict is Verdict.ACCEPT
+    said = warden.recipient("m", "d@x.example")
+    assert said.verdict is Verdict.DEFER
+    assert "has used 3 of 3 distinct recipients in 10m" in refusal_text(said)
+    assert warden.recipient("m", "a@x.example").verdict is Verdict.ACCEPT
+    assert warden.message(4).verdict is Verdict.DEFER
+
+
+def test_an_estimate_is_marked_where_it_is_told() -> None:
+    warden = Warden(Limits((Limit(5, 2, 2000, "many"),)))
+    for number in range(2600):
+        warden.recipient(f"m{number}", f"v{number}@x.example")
+    said = next(one for n in range(100) if (one := warden.recipient(f"n{n}", f"w{n}@x.example")).reasons)
+    assert said.reasons[0].numbers["estimated"] is True
+    assert f"has used ~{said.reasons[0].numbers['used']} of 2000 distinct" in refusal_text(said)
+
+
+def test_new_recipients_are_counted_once_learning_is_over_and_given_back_with_the_message() -> None:
+    warden = Warden(Limits((Limit(6, 1, 2, "new"),)))
+    assert warden.message(3).verdict is Verdict.ACCEPT, "nobody is new while it is learnt"
+    warden.later(30)
+    warden.clock.at += 8 * 86_400 + 3600
+    warden.later(30)
+    assert warden.message(3).verdict is Verdict.ACCEPT, "all three are known"
+    for number in (0, 1):
+        assert warden.recipient(f"n{number}", f"n{number}@x.example").verdict is Verdict.ACCEPT
+    assert warden.recipient("n2", "n2@x.example").verdict is Verdict.DEFER
+    warden.judge._allowance.release(b"n1")  # type: ignore[union-attr]  # noqa: SLF001
+    assert warden.recipient("n2", "n2@x.example").verdict is Verdict.ACCEPT
+    assert warden.recipient("n1", "n1@x.example").verdict is Verdict.DEFER
+
+
+def test_an_account_that_appears_later_has_the_lower_row_until_it_is_old() -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "five"),)))
+    row = {"new-account": Limits((Limit(1, 0, 2, "new-account"),))}
+    warden.limiter.use(replace(warden.site, rows=row, new_account_s=8 * 86_400))
+    warden.message(1)
+    assert warden.limiter.limits_of("c", "eve") == FIVE_PLAIN
+    warden.clock.at += 20 * 86_400
+    warden.limiter.seen("bob")
+    assert [one.most for one in warden.limiter.limits_of("c", "bob").limits] == [2]  # type: ignore[union-attr]
+    assert warden.limiter.limits_of("c", "eve") == FIVE_PLAIN
+    epoch = warden.limiter.table._version  # noqa: SLF001
+    warden.clock.at += 8 * 86_400
+    warden.limiter.tick()
+    assert warden.limiter.table._version > epoch  # noqa: SLF001
+    assert warden.limiter.limits_of("c", "bob") == FIVE_PLAIN
+
+
+FIVE_PLAIN = Limits((Limit(1, 0, 5, "five"),))
+
+
+def test_after_an_incident_an_account_has_half_for_fourteen_days() -> None:
+    warden = Warden(Limits((Limit(1, 0, 10, "ten"),)))
+    now = warden.clock.at
+    contained = Entry("state", "eve", "phished", "anna", now, now + 86_400, state="contained")
+    asyncio.run(warden.book.put(contained))
+    assert warden.limiter.limits_of("c", "eve").limits[0].most == 10  # type: ignore[union-attr]
+    warden.clock.at += 86_400  # it ends by itself
+    warden.limiter.tick()
+    half = warden.limiter.limits_of("c", "eve")
+    assert half is not None
+    assert (half.limits[0].most, half.limits[0].source) == (5, "ten, half after an incident")
+    assert verdicts([warden.recipient(f"m{n}") for n in range(6)]) == ["accept"] * 5 + ["defer"]
+    warden.clock.at += 14 * 86_400
+    warden.limiter.tick()
+    assert verdicts([warden.recipient(f"n{n}") for n in range(11)]) == ["accept"] * 10 + ["defer"]

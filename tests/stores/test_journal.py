@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sendwarden.core.decision import Request, Stage
 from sendwarden.core.errors import StoreDown
+from sendwarden.engine.channel import Channel
+from sendwarden.engine.limits.rules import DISTINCT, NEW, Limit, Limits
+from sendwarden.service import site as service_site
+from sendwarden.service.book import Book
+from sendwarden.service.limiter import Limiter
 from sendwarden.stores import journal as journal_module
 from sendwarden.stores.journal import FLUSH_INTERVAL_S, REFERENCE_BLOCK, Journal
+from sendwarden.stores.memory import AGES, KNOWN
 from sendwarden.stores.sql import SqlState
+from tests.service.outside import KeptExceptions
 from tests.stores.around import START, Site, killed, until
 
 
@@ -358,3 +366,60 @@ def test_a_damaged_file_stops_the_start_with_advice(site: Site) -> None:
 
 async def _opened(site: Site) -> None:
     await site.journal.open(bytes)
+
+
+WEBMAIL = Channel("webmail", limits=Limits((Limit(DISTINCT, 2, 100, "row"), Limit(NEW, 2, 100, "row"))))
+EIGHT_DAYS_S = 8 * 86_400
+
+
+def limiting(site: Site) -> Limiter:
+    """A limiter whose meters the site's journal keeps."""
+    of = service_site.Site(channels=(WEBMAIL,), new_account_s=EIGHT_DAYS_S)
+    limiter = Limiter(of, Book(site.clock, KeptExceptions()), site.clock)
+    site.meters.limits = limiter.table
+    site.meters.profiles = {AGES: limiter.ages, KNOWN: limiter.acquaintances}
+    return limiter
+
+
+def wrote(limiter: Limiter, account: str, recipients: range) -> list[int]:
+    """Distinct and new ones that count afterwards."""
+    meter = limiter.meter(WEBMAIL, account)
+    assert meter is not None
+    for number in recipients:
+        request = Request(Stage.RCPT, login=account, sender=account, recipients=(f"v{number}@x.example",))
+        limiter.reserve(request, f"{number}".encode(), "", meter)
+    return [meter.used(limit, limiter.quantum) for limit in meter.limits.limits]
+
+
+def test_whom_accounts_wrote_to_and_since_when_they_are_there_is_found_after_a_kill(
+    site: Site, tmp_path: Path
+) -> None:
+    async def opened(of: Site) -> Limiter:
+        of.begin()
+        limiter = limiting(of)
+        await of.journal.open(lambda: b"k" * 16)
+        await of.journal.load_meters()
+        limiter.changed()
+        return limiter
+
+    async def work() -> None:
+        limiter = await opened(site)
+        assert wrote(limiter, "anna", range(20)) == [20, 0]
+        site.clock.at += 30
+        limiter.tick()
+        site.clock.at += EIGHT_DAYS_S + 7200
+        limiter.tick()
+        assert wrote(limiter, "anna", range(10, 30)) == [20, 10]
+        assert wrote(limiter, "carol", range(3)) == [3, 3]
+        assert limiter.ages.new_until("carol", site.clock.at)
+        await site.journal.flush()
+        again = Site(killed(site.path, tmp_path / "killed"), site.clock)
+        await site.journal.close()
+        found = await opened(again)
+        assert wrote(found, "anna", range(25, 35)) == [25, 15]
+        assert wrote(found, "carol", range(4)) == [4, 4]
+        assert found.ages.new_until("carol", site.clock.at)
+        assert not found.ages.new_until("anna", site.clock.at)
+        await again.journal.close()
+
+    run(work())

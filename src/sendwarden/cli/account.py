@@ -45,7 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "state", nargs="?", default="", help="with state: normal, watched, throttled, held, contained"
     )
     parser.add_argument(
-        "--by", default="share", choices=("share", "recipients"), help="with top: what is sorted by"
+        "--by",
+        default="share",
+        choices=("share", "recipients", "incoming"),
+        help="with top: what is sorted by; "
+        "incoming: networks, domains and mailboxes of mail that comes in, by share",
     )
     parser.add_argument("--number", type=int, default=TOP, help=f"with top: how many; left out, {TOP}")
     add_act(parser)

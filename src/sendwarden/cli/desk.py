@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
 from sendwarden.cli.probe import WallClock, Warnings
@@ -19,7 +19,7 @@ from sendwarden.daemon.process import CONTROL_SOCKET, AlreadyRunning, lock
 from sendwarden.service.book import Book
 from sendwarden.service.desk import Desk, Refusal
 from sendwarden.service.limiter import Limiter
-from sendwarden.stores.memory import LIMITS, Changes
+from sendwarden.stores.memory import AGES, INCOMING, KNOWN, LIMITS, Changes
 from sendwarden.stores.sql import Batch, SqlState
 
 # Longer than the daemon takes for an answer at the most, or gives none.
@@ -127,14 +127,27 @@ def copied_limits(
     if state is not None:
         book.load(iter(state.exceptions()))
         limiter.set_by_hand(book.overrides())
+        kept: dict[str, Kept] = {
+            LIMITS: limiter.table,
+            AGES: limiter.ages,
+            KNOWN: limiter.acquaintances,
+            INCOMING: limiter.incoming,
+        }
         for group in state.meters():
             for table, key, parts, _damaged in group:
-                if table == LIMITS:
-                    limiter.table.restore(key, parts, clock.now())
+                if (found := kept.get(table)) is not None:
+                    found.restore(key, parts, clock.now())
         limiter.table.loaded()
+        limiter.changed()
         list(limiter.table.changes(clock.now()))  # it is kept already
     book.on_change.append(lambda _account: limiter.set_by_hand(book.overrides()))
     return book, limiter
+
+
+class Kept(Protocol):
+    """What takes stored rows in."""
+
+    def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None: ...
 
 
 class _Nowhere:

@@ -114,7 +114,7 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         if kept
         else ""
     )
-    lines = [f"{answer['account']}   {answer['state']}{held}"]
+    lines = [f"{answer['account']}   {answer['state']}{held}", *_lasting(answer)]
     if answer.get("shared") is False:
         lines.append(
             "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"
@@ -135,8 +135,27 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
     return lines
 
 
+def _lasting(answer: Answer) -> list[str]:
+    """Why an account has less room for a while."""
+    lines = []
+    if incident := answer["after_incident"]:
+        lines.append(
+            f"  after an incident ({incident['state']}: {incident['reason']}): half of its limits "
+            f"until {_day(incident['until'])}"
+        )
+    if answer["new_until"]:
+        lines.append(f"  new account: row new-account holds besides until {_day(answer['new_until'])}")
+    counted = {limit["counted"] for channel in answer["channels"] for limit in channel["limits"]}
+    if "new" in counted and answer["learning_until"]:
+        lines.append(
+            f"  whom accounts wrote to is being learnt: nobody is new until {_day(answer['learning_until'])}"
+        )
+    return lines
+
+
 def _limit_line(limit: Answer, *, sources: bool) -> str:
-    line = f"    {limit['counted']:<11}{limit['used']:>7} of {limit['most']} in {limit['window']}"
+    used = f"~{limit['used']}" if limit.get("estimated") else limit["used"]
+    line = f"    {limit['counted']:<11}{used:>7} of {limit['most']} in {limit['window']}"
     if limit.get("frees_at"):
         line += f"   full; room again {_day(limit['frees_at'])}"
     return f"{line}   from row {limit['row']}" if sources else line

@@ -108,7 +108,7 @@ def _table(loaded: Loaded, model: BaseModel, path: Path, prefix: str) -> Iterato
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             yield from _table(loaded, value, (*path, name), f"{prefix}{name}.")
-        elif name not in MUST_BE_SET:
+        elif prefix or name not in MUST_BE_SET:
             yield f"{prefix}{name}", shown(value), _place(loaded.origins.get((*path, name)))
 
 

@@ -41,6 +41,9 @@ CODES: Mapping[str, str] = {
         "What happens to spam or to viruses is said, but the channel asks no scanner that looks for them: "
         "that is what scan is for."
     ),
+    "SW120": (
+        "The query of [directory] must ask for one account: by :account, or by its parts, :local and :domain."
+    ),
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
         "Policy and milter have no passwords: whoever can connect can make up logins. They, and login, "

@@ -12,6 +12,7 @@ from sendwarden.core.decision import Verdict
 from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
+from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
@@ -88,6 +89,20 @@ def _limits(name: str, row: LimitSettings) -> Limits:
         for rate in getattr(row, counter)
     )
     return Limits(tuple(found), row.per_message)
+
+
+def incoming(settings: Settings, rows: LimitRows) -> IncomingRules:
+    own = settings.incoming
+    site = settings.site
+    return IncomingRules(
+        {name: rows.named(name) for name in own.limits},
+        networks([*site.internal, *site.relays, *site.webmail, *own.except_networks]),
+        tuple(own.except_domains),
+        own.ipv4_prefix,
+        own.ipv6_prefix,
+        Verdict.HOLD if own.over_limit == "hold" else Verdict.DEFER,
+        watched=(own.mode or settings.mode) == "watch",
+    )
 
 
 def overrides(

@@ -13,7 +13,7 @@ from pathlib import Path
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
-from sendwarden.config.limits import LimitRows, networks, overrides
+from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
 from sendwarden.config.scanners import ON_FINDING, bounds, score_headers
@@ -102,10 +102,12 @@ def load(settings_file: Path | None) -> Loaded:
         identity=identity,
         rows=limits.rows,
         overrides=overrides(settings, identity, limits, reading.place),
+        incoming=incoming(settings, limits),
         help=settings.site.help,
         administrators=tuple(settings.notify.administrators),
         tell_users=settings.notify.users,
         most_accounts=settings.counting.accounts,
+        new_account_s=settings.counting.new_account,
         domains=tuple(settings.site.domains),
         lent=_lent(reading, settings),
         every_domain=settings.senders.every_domain,
@@ -115,6 +117,7 @@ def load(settings_file: Path | None) -> Loaded:
         mappings=mappings,
         meters=meters,
         external_logins=settings.accounts.external_logins,
+        programs=settings.accounts.programs,
         host=settings.site.host or _own_name(),
         access=access_rules(settings),
         scanners=bounds(settings),

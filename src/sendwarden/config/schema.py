@@ -15,6 +15,7 @@ from pydantic import (
 
 from sendwarden.config import values
 from sendwarden.config.kinds import (
+    DatabaseUrl,
     Domain,
     DurationS,
     HeaderName,
@@ -34,6 +35,7 @@ from sendwarden.config.kinds import (
 from sendwarden.config.traffic import (
     ChannelSettings,
     CountingSettings,
+    IncomingSettings,
     LimitSettings,
     OverrideSettings,
     ScannerSettings,
@@ -128,6 +130,12 @@ class AccountSettings(SettingsTable):
         description="A client certificate's name (SASL EXTERNAL) is an account.",
         examples=["true"],
     )
+    programs: Literal["together", "uid", "script"] = Field(
+        default="together",
+        description="Mail of programs on the mail server: one account for all, one for each user (uid), or "
+        "one for each script that PHP names.",
+        examples=['"uid"'],
+    )
 
 
 class SendersSettings(SettingsTable):
@@ -144,6 +152,33 @@ class SendersSettings(SettingsTable):
         description="A login without a domain owns its name at each of site.domains: bob owns "
         "bob@example.org.",
         examples=["true"],
+    )
+
+
+class DirectorySettings(SettingsTable):
+    """Where it stands which row of limits an account has."""
+
+    url: DatabaseUrl = Field(
+        default="",
+        description="The database, as SQLAlchemy writes it, without a password; empty: none.",
+        examples=['"sqlite:////etc/mail/users.db"'],
+    )
+    password_secret: Secret = Field(
+        default=SecretStr(""),
+        description="The password of the database's user; empty: none.",
+        examples=['"correct horse battery staple"'],
+    )
+    query: Plain = Field(
+        default="",
+        description="What gives the name of a row of limits; :account, :local and :domain stand for the "
+        "account and its parts.",
+        examples=['"SELECT limits FROM users WHERE login = :account"'],
+    )
+    keep: DurationS = Field(
+        default="10m",
+        validate_default=True,
+        description="How long an answer counts before the database is asked again.",
+        examples=['"1h"'],
     )
 
 
@@ -288,6 +323,7 @@ class Settings(SettingsTable):
     webmail: WebmailSettings = WebmailSettings()
     accounts: AccountSettings = AccountSettings()
     senders: SendersSettings = SendersSettings()
+    directory: DirectorySettings = DirectorySettings()
     listen: ListenSettings = ListenSettings()
     mapping: MappingSettings = MappingSettings()
     access: AccessSettings = AccessSettings()
@@ -298,6 +334,7 @@ class Settings(SettingsTable):
     score_header: list[ScoreHeaderSettings] = Field(
         default=[], description="Headers in which others wrote scores."
     )
+    incoming: IncomingSettings = IncomingSettings()
     limits: list[LimitSettings] = Field(default=[], description="Rows of limits by name.")
     override: list[OverrideSettings] = Field(default=[], description="Exceptions from the limits.")
     channel: list[ChannelSettings] = Field(

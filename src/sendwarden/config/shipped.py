@@ -18,6 +18,13 @@ SHIPPED_LIMITS: tuple[dict[str, object], ...] = (
     {"name": "webmail", "recipients": ["30/10m", "100/1h", "400/24h"], "per_message": 50},
     {"name": "scripts", "recipients": ["50/10m", "80/1h", "750/24h"], "per_message": 50},
     {"name": "bulk", "recipients": ["3600/1h", "20000/24h"], "per_message": 500},
+    # For mail that comes in, where [incoming] names them.
+    {"name": "incoming-network", "messages": ["500/10m", "2000/1h"]},
+    {"name": "incoming-domain", "messages": ["500/10m", "2000/1h"]},
+    {"name": "incoming-bounces", "messages": ["20/10m", "60/1h"]},
+    {"name": "incoming-mailbox", "messages": ["100/10m", "300/1h", "1500/24h"]},
+    # Holds besides the channel's own for accounts that were first seen lately.
+    {"name": "new-account", "recipients": ["15/10m", "50/1h", "150/24h"], "per_message": 25},
     # Holds besides the channel's own for mail that a scanner calls spam.
     {"name": "spam-scored", "recipients": ["10/10m", "50/1h", "100/24h"]},
     # Holds besides the channel's own for accounts in this state.

@@ -10,10 +10,12 @@ from sendwarden.config.kinds import (
     Domain,
     End,
     HeaderName,
+    IncomingRow,
     ModeName,
     Network,
     OnFinding,
     OverLimitText,
+    PeriodS,
     Plain,
     Rates,
     Recipients,
@@ -204,8 +206,51 @@ class LimitSettings(SettingsTable):
         default=[], description="Recipients of other domains.", examples=['["50/1h", "300/24h"]']
     )
     bytes: Rates = Field(default=[], description="Bytes of whole messages.", examples=['"500 MiB/24h"'])
+    distinct: Rates = Field(
+        default=[],
+        description="Recipients that differ; above 1000 of an account in a day an estimate.",
+        examples=['"100/1h"'],
+    )
+    new: Rates = Field(
+        default=[],
+        description="Recipients that the account never wrote to before.",
+        examples=['["30/1h", "100/24h"]'],
+    )
     per_message: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None, description="Most recipients of one message.", examples=["50"]
+    )
+
+
+class IncomingSettings(SettingsTable):
+    """Limits for mail that comes in from strangers."""
+
+    limits: list[IncomingRow] = Field(
+        default=[],
+        description="Rows that hold: incoming-network, incoming-domain, incoming-bounces, incoming-mailbox; "
+        "none: nothing is counted.",
+        examples=['["incoming-bounces", "incoming-mailbox"]'],
+    )
+    mode: ModeName | None = Field(
+        default=None, description="watch or enforce; left out, the mode of the site.", examples=['"enforce"']
+    )
+    over_limit: Literal["defer", "hold"] = Field(
+        default="defer", description="What happens over a limit: defer or hold.", examples=['"hold"']
+    )
+    except_networks: list[Network] = Field(
+        default=[],
+        description="Networks whose mail is not counted, besides site.internal and site.relays.",
+        examples=['["192.0.2.0/24"]'],
+    )
+    except_domains: list[Domain] = Field(
+        default=[],
+        description="Sender domains that incoming-domain does not count.",
+        examples=['["gmail.com", ".outlook.com"]'],
+    )
+    ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = Field(
+        default=24, description="How much of an IPv4 address is the network.", examples=["32"]
+    )
+    ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = Field(
+        default=64, description="How much of an IPv6 address is the network.", examples=["56"]
     )
 
 
@@ -245,6 +290,12 @@ class CountingSettings(SettingsTable):
         default=1_000_000,
         description="Most accounts that are counted at a time; each takes 300 to 700 bytes.",
         examples=["50000"],
+    )
+    new_account: PeriodS = Field(
+        default="8d",
+        validate_default=True,
+        description='How long an account is new from the first time it is seen; "never": none is.',
+        examples=['"30d"'],
     )
     redis: RedisUrl = Field(
         default="",

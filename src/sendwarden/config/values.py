@@ -17,6 +17,7 @@ from sendwarden.core.ascii import printable
 from sendwarden.core.identity import fold_domain
 from sendwarden.core.place import did_you_mean
 from sendwarden.core.units import Rate, parse_duration_s, parse_rate
+from sendwarden.engine.limits.incoming import KINDS
 from sendwarden.engine.limits.windows import window_of
 
 # Names that stand for networks in a channel's `networks`.
@@ -156,6 +157,11 @@ def duration(value: object) -> int:
     return seconds
 
 
+def duration_or_never(value: object) -> int:
+    """In seconds; 0 for "never"."""
+    return 0 if value == "never" else duration(value)
+
+
 _RATE_REMEDY = (
     'write "50/1h", of bytes "500 MiB/24h"; the windows are 10m, 1h and 24h, and no limit is "unlimited"'
 )
@@ -189,6 +195,14 @@ def rate(value: object) -> Rate:
             f"{shown(value)} lets nothing through", "write at least 1, or set the state of the account"
         )
     return found
+
+
+def incoming_row(value: object) -> object:
+    """The name of a row for mail that comes in."""
+    if not isinstance(value, str) or value in KINDS:
+        return value
+    close = did_you_mean(value, KINDS)
+    raise wrong(f"{shown(value)} is no row for incoming mail", close or f"write one of {', '.join(KINDS)}")
 
 
 OVER_LIMIT = ("defer", "refuse", "hold", "discard", "slow")
@@ -352,6 +366,27 @@ def redis_url(value: object) -> object:
     if database and not (database.isascii() and database.isdigit()):
         raise wrong(f"{shown(database)} is no number of a database", remedy)
     return value
+
+
+def database_url(value: object) -> object:
+    """An address of a database as SQLAlchemy reads it, or nothing."""
+    remedy = 'write "sqlite:////etc/mail/users.db", or "postgresql+psycopg://user@host/database"'
+    if not isinstance(value, str) or not value:
+        return value
+    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and only here
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
+
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise wrong("this is no address of a database", remedy) from None
+    if url.password is not None:
+        raise wrong("a password stands in this address", "take it out, and set directory.password_secret")
+    try:
+        url.get_dialect()
+    except (NoSuchModuleError, ImportError):
+        raise wrong("this kind of database is not known here", remedy) from None
+    return plain(value)
 
 
 def smtp_server(value: object) -> str:

@@ -42,6 +42,7 @@ class Request:
     counts: tuple[int, int] = (0, 0)
     login_from: str = ""  # where the webmail named the login; "" where the mail server authenticated it
     origin: str = ""  # the browser's address as the webmail names it; it stands in for a login
+    program: str = ""  # on the mail server, that handed the message in, where it is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ SENTENCES: dict[str, str] = {
     "limit-too-much": (
         "{asked} {counted} at once are more than the {most} that may go in {window} on channel {channel}"
     ),
+    "incoming-over": (
+        "too much mail {whose} {key}: {used} of {most} messages in {window}; "
+        "room again in {frees_in}, at {frees_at}"
+    ),
     "limit-message": "a message may have {most} recipients on channel {channel}",
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
@@ -66,18 +70,28 @@ SENTENCES: dict[str, str] = {
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 
+# What is counted, where the name of the counter alone does not say it.
+_COUNTED = {
+    "internal": "internal recipients",
+    "external": "external recipients",
+    "distinct": "distinct recipients",
+    "new": "new recipients",
+}
+
 Translate = Callable[[str], str]
 
 
 def sentence(reason: Reason, translate: Translate = str) -> str:
     """One sentence without a final stop, e.g. for the log or `sendwarden why`."""
     numbers = {name: _shown(name, value) for name, value in reason.numbers.items()}
+    if reason.numbers.get("estimated"):
+        numbers["used"] = f"~{numbers['used']}"
     return translate(SENTENCES[reason.id]).format(**numbers)
 
 
 def _shown(name: str, value: str | float) -> str | int | float:
     if isinstance(value, str):
-        return value
+        return _COUNTED.get(value, value) if name == "counted" else value
     if name in {"window", "frees_in"}:
         return duration(value)
     return f"{datetime.fromtimestamp(value, UTC):%d %b %H:%M UTC}" if name == "frees_at" else value

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
+from sendwarden.config.schema import DirectorySettings
 from sendwarden.config.traffic import CountingSettings
 from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
@@ -39,7 +40,9 @@ from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interva
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
+from sendwarden.lookups.sql import SqlDirectory
 from sendwarden.service.allowance import Allowance
+from sendwarden.service.attributes import Attributes
 from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
@@ -51,7 +54,7 @@ from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.stores.journal import Journal
-from sendwarden.stores.memory import MemoryMeters
+from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 
 if TYPE_CHECKING:
     from sendwarden.stores.redis import RedisRoom
@@ -94,12 +97,20 @@ class Daemon:
             self._limiter.share(self._room)
         else:
             self._meters.limits = self._limiter.table
+        self._meters.profiles = {
+            AGES: self._limiter.ages,
+            INCOMING: self._limiter.incoming,
+            KNOWN: self._limiter.acquaintances,
+        }
         self._listeners = Listeners()
         self._stop = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self._broken = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._judge: Judge
+        self._directory: SqlDirectory | None = None
+        self._directory_settings = DirectorySettings()
+        self._asking: asyncio.Task[None] | None = None
         self._quick: dict[str, Quick] = {}  # by listener
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -187,6 +198,7 @@ class Daemon:
         most = configuration.settings.listen.connections
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
+        self._use_directory(configuration.settings.directory)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
@@ -194,6 +206,24 @@ class Daemon:
         self._logins = Logins(
             configuration.site.identity, self._book, self._clock, self._log, watching=watching
         )
+        self._logins.on_login.append(self._limiter.seen)
+
+    def _use_directory(self, settings: DirectorySettings) -> None:
+        """Another directory begins with nothing known; the same one goes on."""
+        attributes = self._limiter.attributes
+        if settings != self._directory_settings:
+            if self._directory is not None:
+                self._directory.close()
+            if self._asking is not None:
+                self._asking.cancel()
+            self._directory = self._asking = attributes = None
+            self._directory_settings = settings
+        if settings.url and attributes is None:
+            password = settings.password_secret.get_secret_value()
+            self._directory = SqlDirectory(settings.url, password, settings.query)
+            attributes = Attributes(self._directory, self._clock, self._log, settings.keep)
+            self._asking = self._start(attributes.run())
+        self._limiter.use_attributes(attributes)
 
     # --- sockets
 
@@ -273,11 +303,10 @@ class Daemon:
         while True:
             self._gate.tick()
             self._limiter.tick()
-            if self._limiter.table.full:
-                self._log.warning(
-                    "accounts-full", f"more than {self._limiter.table.most} (counting.accounts)"
-                )
-                self._limiter.table.full = 0
+            for table, what in ((self._limiter.table, "accounts"), (self._limiter.incoming, "incoming")):
+                if table.full:
+                    self._log.warning(f"{what}-full", f"more than {table.most} (counting.accounts)")
+                    table.full = 0
             if self._gate.turned_away:
                 self._log.warning("connections-turned-away", f"more than {self._gate.most} or from strangers")
                 self._gate.turned_away = 0
@@ -288,6 +317,7 @@ class Daemon:
 
     async def _load(self) -> None:
         await self._journal.load_meters()
+        self._limiter.changed()  # who is new is known by now
         collect_garbage_rarely()
 
     async def _tidy(self) -> None:
@@ -343,6 +373,8 @@ class Daemon:
         notify("STOPPING=1")
         await self._listeners.drain()
         await self._outbox.close()
+        if self._directory is not None:
+            self._directory.close()
         others = self._tasks - {writer}
         for task in others:
             task.cancel()

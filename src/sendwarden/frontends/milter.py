@@ -20,6 +20,7 @@ from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.identity import bare_address
 from sendwarden.core.scan import Finding
 from sendwarden.core.texts import refusal_text
+from sendwarden.engine.programs import is_local
 from sendwarden.service.access import TAG_MACRO
 from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
@@ -135,7 +136,9 @@ class MilterConnection(Connection):
         self.write(ours.encode())
 
     def _connect(self, command: Connect) -> bool:
-        self._client = _Client(command.client_address, command.hostname, port=command.port)
+        address, name = command.client_address, command.hostname
+        local = self._judge.site.programs != "together" and is_local(address, name, command.port)
+        self._client = _Client("" if local else address, name, port=command.port)
         if Stage.CONNECT not in self._judge.tables.by_milter:
             return False
         nothing_yet = Envelope("", "", "", self._known(self._session.macros()))

@@ -252,7 +252,10 @@ def whole_of(request: Request, asked: PolicyRequest, name: bytes, server: str) -
     """What the end of an envelope or of a message says of it."""
     count = _number(asked.get("recipient_count")) or len(request.recipients) or 1
     counts = Counts(messages=1, recipients=count, bytes=_number(asked.get("size")))
-    return Whole(name, counts, server, end=request.stage is Stage.END_OF_MESSAGE)
+    end = request.stage is Stage.END_OF_MESSAGE
+    # Postfix names the recipient only of a message that has but one.
+    known = request.recipients if len(request.recipients) == count else ()
+    return Whole(name, counts, server, end, known)
 
 
 def _number(text: str) -> int:

@@ -15,8 +15,10 @@ from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.meter import Crossing, Over, Taken
 from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
+from sendwarden.service.incoming import Incoming
 from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Outside
+from sendwarden.service.repeats import Repeats
 
 # What becomes of mail of an account that is shut.
 SHUT: dict[State, tuple[Verdict, str]] = {
@@ -40,6 +42,7 @@ class Whole:
     counts: Counts
     server: str = ""
     end: bool = True  # or is it only the end of its envelope?
+    recipients: tuple[str, ...] = ()  # all of them, or none where they are not known
 
 
 class Allowance:
@@ -48,12 +51,12 @@ class Allowance:
     def __init__(self, limiter: Limiter, outside: Outside) -> None:
         self.limiter = limiter
         self._outside = outside
-        self._given: dict[Same, Decision] = {}
-        self._given_in = 0  # quantum
+        self._repeats = Repeats(outside.references)
+        self.incoming = Incoming(limiter, outside)
 
     def state(self, request: Request, channel: Channel, account: str) -> Decision | None:
-        """None: the account is not shut. Mail that nobody logged in for has no account that could be."""
-        shut = SHUT.get(self.limiter.state(account)) if request.login else None
+        """None: the account is not shut. Mail of hosts has no account that could be."""
+        shut = SHUT.get(self.limiter.state(account)) if request.login or request.program else None
         if shut is None:
             return None
         verdict, reason = shut
@@ -73,7 +76,7 @@ class Allowance:
         taken = self.limiter.reserve(request, name, server, meter)
         decision = self._decided(taken, channel, account, Counts(recipients=1))
         if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
-            self.limiter.charges.let_by(Asked(name, meter, self.limiter.quantum, server), 1)
+            self.limiter.charges.let_by(self.limiter.asked(name, meter, server, ()), 1)
         return decision
 
     def passes(
@@ -93,7 +96,7 @@ class Allowance:
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if meter is None:
             return go_ahead(channel.name, account)
-        question = Asked(asked.name, meter, self.limiter.quantum, asked.server)
+        question = self.limiter.asked(asked.name, meter, asked.server, asked.recipients)
         queue_id = request.queue_id.encode("utf-8", "surrogateescape")
         taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)
         decision = self._decided(taken, channel, account, asked.counts)
@@ -155,15 +158,7 @@ class Allowance:
         return Decision(Verdict.REFUSE, channel.name, account, (reason,), watched=watched)
 
     def _once(self, same: Same, decision: Decision) -> Decision:
-        """With a reference: the one given in this quantum already, or a new one."""
-        if self._given_in != self.limiter.quantum:
-            self._given, self._given_in = {}, self.limiter.quantum
-        given = self._given.get(same)
-        if given and (given.verdict, given.watched) == (decision.verdict, decision.watched):
-            return replace(given, repeated=True)
-        fresh = replace(decision, reference=self._outside.references.next())
-        self._given[same] = fresh
-        return fresh
+        return self._repeats.once(same, decision, self.limiter.quantum)
 
     def _reason(self, over: Over, channel: Channel, account: str, counts: Counts) -> Reason:
         limit = over.limit
@@ -173,6 +168,7 @@ class Allowance:
             "counted": limit.counted,
             "most": limit.most,
             "used": over.used,
+            **_estimated(estimated=over.estimated),
             "asked": counts[limit.counter],
         }
         if limit.window == MESSAGE:
@@ -197,7 +193,12 @@ def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:
             "counted": limit.counted,
             "most": limit.most,
             "used": crossing.used,
+            **_estimated(estimated=crossing.estimated),
             "percent": round(100 * crossing.level),
             "window": WINDOWS[limit.window].seconds,
         },
     )
+
+
+def _estimated(*, estimated: bool) -> dict[str, bool]:
+    return {"estimated": True} if estimated else {}

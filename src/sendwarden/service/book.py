@@ -4,7 +4,7 @@ An entry is durable before it counts. All are in memory; they are few.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal
 
@@ -15,18 +15,24 @@ from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.windows import window_of
 from sendwarden.service.ports import Clock, Exceptions
 
+# States after which an account has less room for a while, and how long, in seconds.
+INCIDENTS = (State.HELD, State.CONTAINED)
+AFTER_INCIDENT_S = 14 * 86_400.0
+
+Kind = Literal["state", "limits", "incident"]
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One act by hand. It ends, and says who did it and why."""
 
-    kind: Literal["state", "limits"]
+    kind: Kind  # "incident": one was ended by hand, and the account has less room until the entry ends
     account: str
     reason: str
     by: str
     at: float
     until: float
-    state: str = ""  # of kind "state"
+    state: str = ""  # of kind "state", and the one before the end of an incident
     channel: str = ""  # of kind "limits"; empty: all channels
     rates: tuple[tuple[str, int, int], ...] = ()  # counter, amount, window in seconds
     unlimited: bool = False
@@ -49,7 +55,7 @@ class Entry:
     def of(cls, record: Mapping[str, Any]) -> "Entry":
         """Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
         entry = cls(**{**record, "rates": tuple((str(c), int(a), int(w)) for c, a, w in record["rates"])})
-        if entry.kind == "state":
+        if entry.kind != "limits":
             State(entry.state)
         return entry
 
@@ -130,9 +136,25 @@ class Book:
         found = self.entry(account, now)
         return State(found.state) if found else State.NORMAL
 
+    def incident(self, account: str, now: float) -> Entry | None:
+        """What made the account one with less room: an incident was ended by hand, or its state ran out."""
+        marked = self.entries.get(Entry.name_of("incident", account))
+        if marked and now < marked.until:
+            return marked
+        found = self.entries.get(Entry.name_of("state", account))
+        if found and State(found.state) in INCIDENTS and found.until <= now < found.until + AFTER_INCIDENT_S:
+            return replace(found, kind="incident", at=found.until, until=found.until + AFTER_INCIDENT_S)
+        return None
+
+    def incident_until(self, account: str, now: float) -> float | None:
+        found = self.incident(account, now)
+        return found.until if found else None
+
     def why(self, account: str) -> str:
         found = self.entry(account, self.clock.now())
         return found.reason if found else ""
 
     def next_end(self, now: float) -> float:
-        return min((one.until for one in self.entries.values() if one.until > now), default=inf)
+        ends = [one.until for one in self.entries.values()]
+        ends += [end + AFTER_INCIDENT_S for end in ends]
+        return min((end for end in ends if end > now), default=inf)

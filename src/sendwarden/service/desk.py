@@ -6,6 +6,7 @@ wrong question raises `Refusal`, whose text says what to write instead.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from heapq import nsmallest
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
 from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
-from sendwarden.service.book import Book, Entry
+from sendwarden.service.book import AFTER_INCIDENT_S, INCIDENTS, Book, Entry
 from sendwarden.service.gate import DEADLINE_S
 from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Clock, EventLog
@@ -31,6 +32,8 @@ Answer = dict[str, Any]
 # Accounts that `top` lists at the most.
 MOST_LISTED = 1000
 UNLIMITED = "unlimited"
+# With it `top` lists networks, domains and mailboxes of incoming mail, by their share.
+INCOMING = "incoming"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
 # Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
 # told anew what holds for it.
@@ -106,6 +109,7 @@ class Desk:
             "shared": all(everywhere) if self._limiter.room else None,
             "state": state.value,
             "set": entry.record() if entry else None,
+            **self._lasting(account, now),
             "channels": channels,
         }
 
@@ -116,6 +120,15 @@ class Desk:
             return True
         meter = self._limiter.meter(channel, account)
         return isinstance(meter, SharedMeter) and await room.look(meter)
+
+    def _lasting(self, account: str, now: float) -> Answer:
+        """Why an account has less room for a while, whatever its channel."""
+        incident = self._book.incident(account, now)
+        return {
+            "after_incident": incident.record() if incident else None,
+            "new_until": self._limiter.ages.new_until(account, now),
+            "learning_until": self._limiter.acquaintances.learning_until(now),
+        }
 
     def _counted_channels(self, account: str) -> Iterator[Channel]:
         """Those on which the account sent, or, if it is nobody's host, could send with a login."""
@@ -164,6 +177,8 @@ class Desk:
             "used": used,
             "row": limit.source,
         }
+        if meter and meter.estimated(limit):
+            answer["estimated"] = True
         if meter and used >= limit.most:
             answer["frees_at"] = time_of(meter.frees(limit, 1, quantum))
         return answer
@@ -173,10 +188,13 @@ class Desk:
         number = min(int(question.get("number", 20)), MOST_LISTED)
         most: list[_Sender] = []
         counted = 0
-        for some in self._limiter.table.slices(SLICE):
+        table = self._limiter.incoming if by == INCOMING else self._limiter.table
+        for some in table.slices(SLICE):
             found = [sender for one in some if (sender := self._sender(*one))]
             counted += len(found)
-            most = nsmallest(number, (*most, *found), key=_BY["share" if by == "share" else "recipients"])
+            most = nsmallest(
+                number, (*most, *found), key=_BY["recipients" if by == "recipients" else "share"]
+            )
             await asyncio.sleep(0)  # mail goes before us
         now = self._clock.now()
         listed = [
@@ -260,6 +278,7 @@ class Desk:
         before = self._book.state(account, self._clock.now()).value
         entry = self._entry("state", question, account, state=wanted)
         if wanted == State.NORMAL.value:
+            await self._end_incident(account, before, entry)
             await self._book.remove(entry.name)
         else:
             await self._book.put(entry)
@@ -267,6 +286,14 @@ class Desk:
         watching = [one.name for one in self._limiter.site.channels if one.mode is Mode.WATCH]
         done = {"account": account, "state": wanted, "before": before, "set": entry.record()}
         return {**done, "watching": watching}
+
+    async def _end_incident(self, account: str, before: str, entry: Entry) -> None:
+        """From here on it has less room for a while; a second time: no more."""
+        if State(before) in INCIDENTS:
+            until = entry.at + AFTER_INCIDENT_S
+            await self._book.put(replace(entry, kind="incident", until=until, state=before))
+        else:
+            await self._book.remove(Entry.name_of("incident", account))
 
     # --- what questions hold
 

@@ -15,6 +15,7 @@ from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from sendwarden.engine.handover import read_headers
 from sendwarden.engine.limits.shared import NeedsRoom
+from sendwarden.engine.programs import program_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
@@ -96,7 +97,9 @@ class Judge:
             return account_of(request.login, self.site.identity)
         if request.origin:
             return host_account(request.origin)
-        return host_account(request.client_address) if request.client_address else "[local]"
+        if request.client_address:
+            return host_account(request.client_address)
+        return f"[{request.program or 'local'}]"
 
     def sender(self, request: Request) -> Decision:
         """At MAIL or RCPT: may this account use this envelope sender?
@@ -133,6 +136,11 @@ class Judge:
         channel = self.channel(request)
         limited = self._allowance.state(request, channel, decision.account)
         limited = limited or self._allowance.recipient(request, channel, decision.account, name, server)
+        if limited.plain and self._allowance.incoming.counts(request):
+            came = self._allowance.incoming.recipient(request, name)
+            if came:
+                told = (*limited.told, *came.told)
+                return replace(came, channel=channel.name, account=decision.account, told=told)
         return replace(limited, reasons=(*decision.reasons, *limited.reasons))
 
     def whole(self, request: Request, whole: Whole) -> Decision:
@@ -140,6 +148,8 @@ class Judge:
         channel, account = self.channel(request), self.account(request)
         if self._allowance is None or self.site.webmail.names(request):
             return go_ahead(channel.name, account)
+        if whole.end and self._allowance.incoming.counts(request):
+            self._allowance.incoming.ended(request, whole.name)
         shut = self._allowance.state(request, channel, account)
         return shut or self._allowance.whole(request, channel, account, whole)
 
@@ -160,8 +170,11 @@ class Judge:
         return self.tables.rewrite(message, channel, self.account(request), trace)
 
     def named(self, message: Message) -> Message:
-        """A message with the account that its webmail says it is of. To be asked first at its end."""
+        """A message with the account or program that its header says it is of. To be asked first."""
         request, webmail = message.request, self.site.webmail
+        if self.site.programs != "together" and not (request.login or request.client_address):
+            program = program_of(message.headers, request.queue_id, self.site.programs)
+            return replace(message, request=replace(request, program=program))
         if not webmail.names(request):
             return message
         found = sender_of(message.headers, webmail, self.site.identity)
@@ -244,7 +257,8 @@ class Judge:
             return _severer(filtered, shut)
         gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
         left = [one for one in request.recipients if one not in gone] if gone else request.recipients
-        alone = not (shut or message.findings)
+        strange = allowance.incoming.counts(request)
+        alone = not (shut or message.findings or strange)
         if alone and allowance.passes(request, channel, filtered.account, name, left):
             return filtered
         counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
@@ -255,15 +269,19 @@ class Judge:
             allowance.release(name)
             return replace(_severer(filtered, shut, spam), told=spam.told)
         try:
-            limited = allowance.whole(request, channel, filtered.account, Whole(name, counts))
+            whole = Whole(name, counts, recipients=tuple(left))
+            limited = allowance.whole(request, channel, filtered.account, whole)
         except NeedsRoom:  # it is judged again
             if spam and spam.plain:
                 allowance.release_spam(channel, filtered.account, counts)
             raise
         if spam and spam.plain and limited.in_effect in _STOPS:
             allowance.release_spam(channel, filtered.account, counts)
-        told = (*limited.told, *(spam.told if spam else ()))
-        severest = _severer(filtered, shut, limited, spam)
+        came = allowance.incoming.message(request, left) if strange else None
+        if came:
+            came = replace(came, channel=channel.name, account=filtered.account)
+        told = (*limited.told, *(spam.told if spam else ()), *(came.told if came else ()))
+        severest = _severer(filtered, shut, limited, spam, came)
         return replace(severest, told=told) if told != severest.told else severest
 
     def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:

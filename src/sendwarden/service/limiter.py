@@ -3,7 +3,7 @@
 One for the whole daemon; a new configuration is handed to `use`. Decisions are made in `service.judge`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
 from sendwarden.core.account import State
@@ -11,6 +11,8 @@ from sendwarden.core.decision import Request
 from sendwarden.core.identity import split_address
 from sendwarden.core.networks import in_networks
 from sendwarden.engine.channel import Channel, is_own
+from sendwarden.engine.limits.acquaintances import Acquaintances
+from sendwarden.engine.limits.ages import Ages, hash_of
 from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter, Taken
 from sendwarden.engine.limits.overrides import Override
@@ -18,13 +20,19 @@ from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
+from sendwarden.service.attributes import Attributes
 from sendwarden.service.ports import AccountStates, Clock, SharedRoom
 from sendwarden.service.site import Site
 
 THROTTLED = "throttled"
+NEW_ACCOUNT = "new-account"
 # Row and, in brackets as what no channel is called, meter of mail that a scanner calls spam.
 SPAM_ROW = "spam-scored"
 SPAM_SCORED = f"[{SPAM_ROW}]"
+# The part of its limits that an account has for a while after an incident.
+AFTER_INCIDENT = 0.5
+# Accounts of which it is remembered that they were seen, for each that is counted.
+AGES_FOR_EACH = 4
 # Senders that programs use for the mail of others (SRS0 and SRS1 of the Sender Rewriting Scheme).
 FORWARDED = ("srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-")
 
@@ -39,9 +47,14 @@ class Limiter:
         self._ends: float = 0.0
         self.site = site
         self.quantum = quantum_of(clock.now())
-        self.table = LimitTable(self.limits_of, site.most_accounts)
+        self.ages = Ages(site.new_account_s, AGES_FOR_EACH * site.most_accounts)
+        self.acquaintances = Acquaintances(site.most_accounts)
+        self.table = LimitTable(self.limits_of, site.most_accounts, self.acquaintances.of)
         self.room: SharedRoom | None = None
         self.charges = Charges(self.quantum)
+        self.incoming = LimitTable(self._incoming_limits, site.most_accounts)
+        self.incoming_charges = Charges(self.quantum)
+        self.attributes: Attributes | None = None
         # Called when what was found out about accounts may hold no more.
         self.on_change: list[Callable[[], None]] = []
 
@@ -55,7 +68,8 @@ class Limiter:
     def use(self, site: Site) -> None:
         """Take a new configuration; what was counted stays."""
         self.site = site
-        self.table.most = site.most_accounts
+        self.table.most = self.incoming.most = self.acquaintances.most = site.most_accounts
+        self.ages.new_s, self.ages.most = site.new_account_s, AGES_FOR_EACH * site.most_accounts
         self.changed()
 
     def set_by_hand(self, overrides: Mapping[str, tuple[Override, ...]]) -> None:
@@ -68,8 +82,10 @@ class Limiter:
         now = self._clock.now()
         every = chain(self.site.overrides, *self._by_hand.values())
         ends = (one.until for one in every if one.until is not None and one.until > now)
-        self._ends = min((*ends, self._states.next_end(now)))
+        self._ends = min((*ends, self._states.next_end(now), self.ages.next_end(now)))
+        self.acquaintances.tick(now)
         self.table.renew()
+        self.incoming.renew()
         for forget in self.on_change:
             forget()
 
@@ -82,7 +98,27 @@ class Limiter:
         if quantum > self.quantum:
             self.quantum = quantum
             self.table.tidy(quantum)
+            self.incoming.tidy(quantum)
+            self.acquaintances.tick(now)
+            if self.attributes is not None:
+                self.attributes.refresh(self._in_use)
         self.charges.turn(quantum)
+        self.incoming_charges.turn(quantum)
+
+    def use_attributes(self, attributes: Attributes | None) -> None:
+        """From now on a directory may name other rows; None: no more."""
+        self.attributes = attributes
+        if attributes is not None:
+            attributes.rows, attributes.most = self.site.rows.keys(), self.site.most_accounts
+            attributes.on_change = self._renew
+        self.changed()
+
+    def _renew(self, account: str) -> None:
+        for channel in self.site.channels:
+            self.table.renew_one(channel.name, account)
+
+    def _in_use(self, account: str) -> bool:
+        return any(self.table.has(channel.name, account) for channel in self.site.channels)
 
     def override(self, channel: str, account: str) -> Override | None:
         """What counts instead of the channel's limits."""
@@ -101,12 +137,22 @@ class Limiter:
         limits = found.limits if found else None
         if limits is None:
             return None
+        now = self._clock.now()
+        if self.attributes is not None and limits and not account.startswith("["):
+            limits = self.site.rows.get(self.attributes.row(account), limits)
         override = self.override(channel, account)
         if override:
             limits = override.changed(limits)
-        if self._states.state(account, self._clock.now()) is State.THROTTLED:
-            return lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
+        elif limits and self.ages.new_until(account, now) is not None:
+            limits = lowest([limits, self.site.rows.get(NEW_ACCOUNT, UNLIMITED)])
+        if self._states.state(account, now) is State.THROTTLED:
+            limits = lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
+        if self._states.incident_until(account, now) is not None:
+            limits = limits.scaled(AFTER_INCIDENT, "half after an incident")
         return limits
+
+    def _incoming_limits(self, kind: str, _key: str) -> Limits | None:
+        return self.site.incoming.rows.get(kind)
 
     def state(self, account: str) -> State:
         return self._states.state(account, self._clock.now())
@@ -129,7 +175,26 @@ class Limiter:
 
     def meter(self, channel: Channel, account: str) -> AccountMeter | None:
         """None: there are too many accounts to count another one."""
-        return self.table.get(channel.name, account, self.quantum)
+        found = self.table.find(channel.name, account)
+        if found is None:
+            self.seen(account)
+        return found or self.table.get(channel.name, account, self.quantum)
+
+    def seen(self, account: str) -> None:
+        """The account has sent or logged in: from the first time on it is so old."""
+        if not account.startswith("["):  # a host
+            now = self._clock.now()
+            self.ages.seen(account, now)
+            self._ends = min(self._ends, self.ages.new_until(account, now) or self._ends)
+
+    def asked(self, name: bytes, meter: AccountMeter, server: str, recipients: Iterable[str]) -> Asked:
+        """A question about a message, with who its recipients are where a limit asks that."""
+        names: tuple[int, ...] = ()
+        if meter.people:
+            account = meter.key.partition("\n")[2]
+            mailboxes = dict.fromkeys(map(self.mailbox, recipients))
+            names = tuple(hash_of(account, mailbox) for mailbox in mailboxes)
+        return Asked(name, meter, self.quantum, server, names)
 
     def spam_meter(self, channel: Channel, account: str) -> AccountMeter | None:
         """None: on a channel without limits spam is the business of its filters."""
@@ -138,7 +203,7 @@ class Limiter:
     def reserve(self, request: Request, name: bytes, server: str, meter: AccountMeter) -> Taken:
         """One recipient was named."""
         counts = self.counted(request.recipients, messages=0)
-        return self.charges.reserve(Asked(name, meter, self.quantum, server), counts)
+        return self.charges.reserve(self.asked(name, meter, server, request.recipients), counts)
 
     def settle(self, asked: Asked, whole: Counts, *, end: bool, queue_id: bytes = b"") -> Taken:
         """A message has so much in all. Recipients of no class are of the class they were asked for."""
@@ -155,21 +220,25 @@ class Limiter:
 
     def counted(self, recipients: Sequence[str], *, messages: int = 1, size_bytes: int = 0) -> Counts:
         """Recipients as counts; one that differs only by case (of ours, or sub-address) is no other."""
-        rules, domains = self.site.identity, self.site.domains
+        domains, subaddress = self.site.domains, self.site.identity.subaddress
         internal = external = 0
         seen = set()
         for recipient in recipients:
             own = is_own(recipient, domains)
-            # How strangers part their addresses is not known.
-            key = _mailbox(recipient, rules.subaddress if own else "")
+            key = _folded(recipient, subaddress if own else "")
             if key in seen:
                 continue
             seen.add(key)
             internal, external = internal + own, external + (not own)
         return Counts(messages, internal + external, internal, external, size_bytes)
 
+    def mailbox(self, address: str) -> str:
+        """One spelling of an address. How strangers part theirs is not known."""
+        own = is_own(address, self.site.domains)
+        return _folded(address, self.site.identity.subaddress if own else "")
 
-def _mailbox(address: str, subaddress: str) -> str:
+
+def _folded(address: str, subaddress: str) -> str:
     local, domain = split_address(address.lower())
     base = local.partition(subaddress)[0] if subaddress and not local.startswith('"') else local
     return f"{base or local}@{domain}"

@@ -5,7 +5,7 @@ password, and tells once how it ended: only that counts, and only that is an eve
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Reason
@@ -29,6 +29,8 @@ class Logins:
         self._states = states
         self._clock = clock
         self._log = log
+        # Told of each account that logged in.
+        self.on_login: list[Callable[[str], None]] = []
         self._watching = watching
 
     def refusal(self, login: Login) -> Reason | None:
@@ -43,6 +45,8 @@ class Logins:
     def ended(self, result: LoginResult) -> None:
         """How a login ended: one event."""
         account = account_of(result.login.login, self._rules)
+        for tell in self.on_login if result.success else ():
+            tell(account)
         self._log.event("login", lambda: {**_fields(account, result.login), **_ending(result)})
 
 

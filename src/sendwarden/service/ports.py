@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
 from sendwarden.engine.world import MeterTables
@@ -12,6 +13,8 @@ from sendwarden.engine.world import MeterTables
 __all__ = [
     "AccountStates",
     "Clock",
+    "Directory",
+    "DirectoryDown",
     "EventLog",
     "Exceptions",
     "Fields",
@@ -49,6 +52,10 @@ class AccountStates(Protocol):
         """The reason that was given for it; "" where it was never set."""
         ...
 
+    def incident_until(self, account: str, now: float) -> float | None:
+        """Until when it has less room since it was held or contained; None: it has not."""
+        ...
+
     def next_end(self, now: float) -> float:
         """When the next state ends, in seconds since the epoch; infinity: none does."""
         ...
@@ -81,6 +88,20 @@ class SharedRoom(Protocol):
     async def forget(self, key: str) -> bool:
         """What one account sent over one channel counts no more. False: there was no answer."""
         ...
+
+
+class DirectoryDown(SendwardenError):
+    """The directory gave no answer; the text says why, without anything secret."""
+
+
+class Directory(Protocol):
+    """What a site knows of its accounts."""
+
+    async def row_of(self, account: str) -> str:
+        """The row of limits it names for an account; "": none. Raises `DirectoryDown`."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class EventLog(Protocol):

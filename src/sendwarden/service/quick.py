@@ -76,7 +76,8 @@ class Quick:
             login=login.decode("utf-8", "surrogateescape"),
             sender="anybody",
         )
-        if judge.site.webmail.names(request):
+        counts_incoming = judge.site.incoming.counts(request.client_address, request.login)
+        if counts_incoming or judge.site.webmail.names(request):
             return None
         channel, account = judge.channel(request), judge.account(request)
         shut = login and self.limiter.state(account) in {State.HELD, State.CONTAINED}

@@ -15,11 +15,13 @@ from sendwarden.core.networks import Networks
 from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Channel
 from sendwarden.engine.handover import ScoreSource
+from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limits
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.owners import Owners, SenderTable
+from sendwarden.engine.programs import Apart
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.webmail import Webmail
 
@@ -53,10 +55,13 @@ class Site:
     meters: Mapping[str, TableOptions] = field(default_factory=dict)
     rows: Mapping[str, Limits] = field(default_factory=dict)  # of limits, by name
     overrides: tuple[Override, ...] = ()
+    incoming: IncomingRules = field(default_factory=IncomingRules)
     administrators: tuple[str, ...] = ()  # who hears that an account reached a limit
     tell_users: bool = True  # that they come near a limit
     help: str = ""  # the page that a refusal names
     most_accounts: int = 1_000_000  # counted at a time
+    new_account_s: int = 0  # so long an account is new from when it was first seen; 0: none is
+    programs: Apart = "together"  # what programs on the mail server are told apart by
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
     access: AccessRules = field(default_factory=AccessRules)
@@ -99,7 +104,8 @@ class Site:
     @cached_property
     def reads_headers(self) -> bool:
         """Does anything but access tables look at the header of a message?"""
-        return bool(self.scripts) or self.judges_headers or self.webmail.reads_headers
+        looks = bool(self.scripts) or self.judges_headers or self.webmail.reads_headers
+        return looks or self.programs != "together"
 
     @cached_property
     def owners(self) -> Owners:

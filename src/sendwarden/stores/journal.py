@@ -153,7 +153,7 @@ class Journal:
         if bad:
             self._log.warning("state-damaged", f"{bad} parts of meters")
             self._anew = True  # keys that are damaged stand out of order, where nothing finds them
-        self._meters.loaded()
+        self._meters.loaded(whole=not self._anew)
         self._loaded = True
         return bad
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.meters.keys import Change, MeterError, Reading
@@ -10,8 +12,16 @@ from sendwarden.engine.meters.tables import new_table
 from sendwarden.engine.meters.throttle import ThrottleTable
 from sendwarden.engine.meters.values import GreylistTable, SimpleTable
 
-# The name under which the meters of accounts are stored; no table of MeterMaid's can have it.
+if TYPE_CHECKING:
+    from sendwarden.engine.limits.acquaintances import Acquaintances
+    from sendwarden.engine.limits.ages import Ages
+
+# Names under which the meters of accounts are stored, when accounts were first seen, meters of incoming mail,
+# and whom accounts wrote to; no table of MeterMaid's can have them.
 LIMITS = "= limits"
+AGES = "= ages"
+INCOMING = "= incoming"
+KNOWN = "= known"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
 
@@ -30,6 +40,7 @@ class MemoryMeters:
 
     def __init__(self, tables: Mapping[str, TableOptions]) -> None:
         self.limits: LimitTable | None = None  # the meters of accounts, kept and read with the tables
+        self.profiles: dict[str, Ages | Acquaintances | LimitTable] = {}  # by the names above
         self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
         self._sequences: dict[str, int] = {}
         self._changed_sequences: set[str] = set()
@@ -110,7 +121,7 @@ class MemoryMeters:
     def changes(self, now: float) -> Changes:
         found = Changes(dropped_tables=self._dropped)
         self._dropped = []
-        for name, table in self._kept():
+        for name, table in chain(self._kept(), self.profiles.items()):
             found.meters += ((name, change) for change in table.changes(now))
         found.sequences = {name: self._sequences[name] for name in self._changed_sequences}
         self._changed_sequences.clear()
@@ -119,7 +130,7 @@ class MemoryMeters:
     def everything(self) -> Changes:
         """All there is, for a store that must begin anew."""
         found = Changes(sequences=dict(self._sequences))
-        for name, table in self._kept():
+        for name, table in chain(self._kept(), self.profiles.items()):
             found.meters += ((name, change) for change in table.everything())
         return found
 
@@ -135,14 +146,22 @@ class MemoryMeters:
         """From now on, until `loaded`, stored keys come in while others are counted."""
         for _name, table in self._kept():
             table.loading.begin()
+        for profiles in self.profiles.values():
+            profiles.begin_loading()
 
     def restore(self, table: str, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in. One of a table that is no longer configured is left aside."""
+        profiles = self.profiles.get(table)
         found = self.limits if table == LIMITS else self._tables.get(table)
-        if found is not None:
+        if profiles is not None:
+            profiles.restore(key, parts, now)
+        elif found is not None:
             found.restore(key, parts, now)
 
-    def loaded(self) -> None:
+    def loaded(self, *, whole: bool = True) -> None:
+        """All that the store holds is in; not ``whole``: but for what could not be read."""
+        for profiles in self.profiles.values():
+            profiles.loaded(whole=whole)
         for table in self._tables.values():
             table.loading.end()
         if self.limits is not None:

@@ -10,9 +10,11 @@ stands.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken
+from .people import Name
 from .rules import MESSAGE, RECIPIENTS, Counts, Limit
 from .windows import QUANTUM_S
 
@@ -40,6 +42,7 @@ class Charge:
         "let_by",
         "messages",
         "meter",
+        "names",
         "parts",
         "quantum",
         "recipient_room",
@@ -56,17 +59,19 @@ class Charge:
         cap = meter.limits.per_message
         self.recipient_room = ENDLESS if cap is None else cap - 1
         self.parts: list[tuple[int, Counts]] | None = None
+        self.names: dict[Name, bool] | None = None  # its recipients, where they count: was it new?
         self.server = server
         self.settled = False
         self.let_by = 0  # recipients that went on though there was no room, and are not counted
 
     @classmethod
-    def of(cls, asked: "Asked", counts: Counts) -> "Charge":
+    def of(cls, asked: "Asked", counts: Counts, fresh: tuple[Name, ...] = ()) -> "Charge":
         charge = cls(asked.meter, asked.quantum, asked.server)
         charge.messages = charge.recipients = 0
         charge.recipient_room += 1 - counts.recipients
         if asked.meter.others:
             charge.add(asked.quantum, counts)
+            charge.name(asked, fresh)
         else:  # nothing else is counted: the plain numbers are all there is to give back
             charge.messages, charge.recipients = counts.messages, counts.recipients
         return charge
@@ -99,6 +104,19 @@ class Charge:
             counts = self.parts.pop()[1].plus(counts)
         self.parts.append((quantum, counts))
 
+    def name(self, asked: "Asked", fresh: tuple[Name, ...]) -> None:
+        """The meter has counted these recipients, of them ``fresh`` as new ones."""
+        if asked.names and asked.meter.people:
+            self.names = {name: name in fresh for name in asked.names} | (self.names or {})
+
+    def unname(self, names: Iterable[Name]) -> int:
+        """These recipients are not of it after all; how many of them were new."""
+        known = self.names or {}
+        gone = {name: known.pop(name) for name in names if name in known}
+        fresh = [name for name, new in gone.items() if new]
+        self.meter.give_back_names(gone, fresh)
+        return len(fresh)
+
     def give_back(self, too_much: Counts, now: int) -> None:
         """Take back so much of it, what came last first."""
         kept = []
@@ -118,6 +136,7 @@ class Charge:
 
     def release(self, now: int) -> None:
         self.give_back(self.total, now)
+        self.unname(list(self.names or ()))
 
 
 class Asked(NamedTuple):
@@ -127,6 +146,7 @@ class Asked(NamedTuple):
     meter: AccountMeter
     quantum: int
     server: str = ""
+    names: tuple[Name, ...] = ()  # recipients, where they are known; in a question about a whole all
 
 
 class Charges:
@@ -207,13 +227,19 @@ class Charges:
         elif charge.plainly(whole):
             taken = NOTHING_CAME
         else:
-            whole = _without(whole, charge.let_by)
+            whole = self._named(charge, asked, _without(whole, charge.let_by))
             missing = _positive(whole.minus(charge.total))
             taken = self._take(charge, asked, missing) if any(missing) else NOTHING_CAME
             charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
         if charge and end:
             charge.settled = True
         return taken
+
+    @staticmethod
+    def _named(charge: Charge, asked: Asked, whole: Counts) -> Counts:
+        """The whole with those of its recipients that were new; one that is not of it was not written to."""
+        gone = set(charge.names or ()) - set(asked.names) if asked.names else ()
+        return whole._replace(new=charge.total.new - charge.unname(gone))
 
     def let_by(self, asked: Asked, recipients: int) -> None:
         """Recipients without room that go on all the same: the end of the message asks no more about them."""
@@ -287,13 +313,19 @@ class Charges:
         cap = asked.meter.limits.per_message
         if cap is not None and so_far + counts.recipients > cap:
             return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0))
-        taken = asked.meter.take(asked.quantum, counts)
+        known = (charge.names or ()) if charge else ()
+        names = tuple(name for name in asked.names if name not in known)
+        # Which of the whole's recipients were let by is not known: none of them counts as a person.
+        names = () if charge and charge.let_by else names
+        taken = asked.meter.take(asked.quantum, counts, names)
         if taken.over:
             return taken
+        counts = counts._replace(new=len(taken.fresh))
         if charge is None:
-            self.remember(asked.name, Charge.of(asked, counts))
+            self.remember(asked.name, Charge.of(asked, counts, taken.fresh))
         else:
             charge.add(asked.quantum, counts)
+            charge.name(asked, taken.fresh)
             charge.recipient_room -= counts.recipients
         return taken
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from math import ceil
 from typing import NamedTuple
 
-from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
-from .windows import WINDOWS
+from .people import Name, People
+from .rules import COUNTERS, DISTINCT, PLAIN, UNLIMITED, Counts, Limit, Limits
+from .windows import WINDOWS, first_counted
 
 # Shares of a limit at which somebody is told.
 LEVELS = (0.5, 0.8, 1.0)
@@ -32,6 +33,7 @@ class Over(NamedTuple):
     limit: Limit
     used: int
     frees: int  # the quantum in which there is room again; 0: never, it is more than the limit itself
+    estimated: bool = False  # is ``used`` so?
 
 
 class Crossing(NamedTuple):
@@ -40,6 +42,7 @@ class Crossing(NamedTuple):
     limit: Limit
     used: int
     level: float
+    estimated: bool = False
 
 
 class Taken(NamedTuple):
@@ -47,6 +50,7 @@ class Taken(NamedTuple):
 
     over: Over | None
     crossings: tuple[Crossing, ...] = ()
+    fresh: tuple[Name, ...] = ()  # recipients that were new to the account
 
 
 NOTHING_CAME = Taken(None)
@@ -64,6 +68,7 @@ class AccountMeter:
         "messages",
         "others",
         "past",
+        "people",
         "quantum",
         "recipient_room",
         "recipients",
@@ -86,6 +91,7 @@ class AccountMeter:
         self.recipients = 0
         self.others: list[int] = [0] * len(limits.others) if limits.others else _NONE
         self.past: array[int] = _EMPTY
+        self.people: People | None = People() if limits.people else None
         self.message_room = 0
         self.recipient_room = 0
         self.told: Told | None = None
@@ -103,6 +109,10 @@ class AccountMeter:
                 (q, [*row[:PLAIN], *_widened(row[PLAIN:], kept, limits.others)]) for q, row in rows
             )
         self.limits = limits
+        if not limits.people:
+            self.people = None
+        elif self.people is None:
+            self.people = People()
         self.look_closely()
 
     def leave(self, *, reset: bool = False) -> None:
@@ -114,6 +124,7 @@ class AccountMeter:
             self.messages = self.recipients = 0
             self.others = [0] * len(self.limits.others) if self.limits.others else _NONE
             self.past = _EMPTY
+            self.people = People() if self.limits.people else None
         self.gone = True
         self.look_closely()
 
@@ -135,22 +146,33 @@ class AccountMeter:
             self._touch()
         return True
 
-    def take(self, quantum: int, counts: Counts) -> Taken:
-        """Count this if every limit has room for all of it, and nothing of it otherwise."""
+    def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
+        """Count this if every limit has room for all of it, and nothing of it otherwise.
+
+        ``names`` are its recipients, where they are known; ``counts.new`` is found out here.
+        """
         if not self.others and self.quick(quantum, counts.messages, counts.recipients):
             return NOTHING_CAME
         self.roll(quantum)
+        people = self.people
+        fresh = people.unknown(names) if people else ()
+        counts = counts._replace(new=len(fresh)) if fresh else counts
         sums = self.sums(quantum)
-        over = self._over(sums, counts, quantum)
+        over = self._over(sums, counts, names, quantum)
         if over:
-            return Taken(over, self._tell([Crossing(over.limit, over.used, 1.0)], quantum))
+            crossing = Crossing(over.limit, over.used, 1.0, over.estimated)
+            return Taken(over, self._tell([crossing], quantum))
         self._add(counts)
-        after = [
-            [used + counts[c] for used, c in zip(of_window, self._counters, strict=True)]
-            for of_window in sums
-        ]
+        if people:
+            people.add(names, quantum)
+            after = self.sums(quantum)
+        else:
+            after = [
+                [used + counts[c] for used, c in zip(of_window, self._counters, strict=True)]
+                for of_window in sums
+            ]
         self._set_rooms(after)
-        return Taken(None, self._tell(self._reached(sums, after), quantum))
+        return Taken(None, self._tell(self._reached(sums, after), quantum), fresh)
 
     def _add(self, counts: Counts) -> None:
         self.messages += counts.messages
@@ -176,6 +198,13 @@ class AccountMeter:
             self._give_back_of_past(quantum, counts)
         self._touch()
         self.look_closely()
+
+    def give_back_names(self, names: Iterable[Name], fresh: Iterable[Name]) -> None:
+        """Take back that these were written to, of them ``fresh`` for the first time."""
+        if self.people:
+            self.people.give_back(names, fresh)
+            self._touch()
+            self.look_closely()
 
     def _give_back_of_past(self, quantum: int, counts: Counts) -> None:
         """A merged row bears the last quantum of those in it: the first that is not before ours has it."""
@@ -203,6 +232,8 @@ class AccountMeter:
         self.quantum = quantum
         if rows:
             self._set_rows(merged(rows, quantum))
+        if self.people:
+            self.people.roll(quantum)
         self.look_closely()
 
     def sums(self, quantum: int) -> list[list[int]]:
@@ -214,7 +245,15 @@ class AccountMeter:
         for window in WINDOWS:
             at = bisect_left(quanta, first_counted(window.length, window.step, quantum)) * stride
             found.append([now + sum(self.past[at + place :: stride]) for place, now in enumerate(running, 1)])
+        if self.people and DISTINCT in self.limits.others:
+            place = PLAIN + self.limits.others.index(DISTINCT)
+            for number, of_window in enumerate(found):
+                of_window[place] = self.people.distinct(number, quantum)
         return found
+
+    def estimated(self, limit: Limit) -> bool:
+        """Is what is used of this limit an estimate?"""
+        return limit.counter == DISTINCT and self.people is not None and self.people.estimated
 
     def used(self, limit: Limit, quantum: int) -> int:
         """What counts against one limit now."""
@@ -235,7 +274,13 @@ class AccountMeter:
     def quiet(self, quantum: int) -> bool:
         """Does nothing count any more?"""
         self.roll(quantum)
-        return not (self.messages or self.recipients or any(self.others) or self.past)
+        return not (
+            self.messages
+            or self.recipients
+            or any(self.others)
+            or self.past
+            or (self.people and self.people.names)
+        )
 
     def frees(self, limit: Limit, wanted: int, quantum: int) -> int:
         """The first quantum in which ``wanted`` more pass this limit; 0: never."""
@@ -246,6 +291,8 @@ class AccountMeter:
         too_much = self.used(limit, quantum) + wanted - limit.most
         if too_much <= 0:
             return quantum
+        if limit.counter == DISTINCT and self.people:
+            return self.people.frees(limit.window, too_much, quantum)
         first = first_counted(window.length, window.step, quantum)
         for row_quantum, row in self._rows():
             if row_quantum >= first:
@@ -254,13 +301,17 @@ class AccountMeter:
                     return window.leaves(row_quantum)
         return window.leaves(self.quantum)
 
-    def _over(self, sums: list[list[int]], counts: Counts, quantum: int) -> Over | None:
+    def _over(
+        self, sums: list[list[int]], counts: Counts, names: tuple[Name, ...], quantum: int
+    ) -> Over | None:
         """Of all limits without room, the one that is in the way for longest."""
         found: list[Over] = []
         for limit in self.limits.limits:
             used, wanted = sums[limit.window][self._place(limit)], counts[limit.counter]
+            if limit.counter == DISTINCT and self.people:
+                wanted = self.people.more(names, limit.window, quantum)
             if wanted and used + wanted > limit.most:
-                found.append(Over(limit, used, self.frees(limit, wanted, quantum)))
+                found.append(Over(limit, used, self.frees(limit, wanted, quantum), self.estimated(limit)))
         return max(found, key=lambda over: over.frees or ENDLESS, default=None)
 
     def _reached(self, before: list[list[int]], after: list[list[int]]) -> Iterable[Crossing]:
@@ -269,7 +320,7 @@ class AccountMeter:
             was, used = before[limit.window][place], after[limit.window][place]
             level = max((level for level in LEVELS if was < amount(limit, level) <= used), default=None)
             if level is not None:
-                yield Crossing(limit, used, level)
+                yield Crossing(limit, used, level, self.estimated(limit))
 
     def _tell(self, crossings: Iterable[Crossing], quantum: int) -> tuple[Crossing, ...]:
         """Those that were not told within the window before."""
@@ -355,11 +406,6 @@ class AccountMeter:
 
 _EMPTY: "array[int]" = array("Q")
 _NONE: list[int] = []
-
-
-def first_counted(length: int, step: int, quantum: int) -> int:
-    """The first quantum that still counts in a window."""
-    return max(0, (quantum - length) // step * step)
 
 
 def amount(limit: Limit, level: float) -> int:

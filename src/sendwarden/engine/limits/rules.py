@@ -12,9 +12,12 @@ from .windows import WINDOWS
 
 # What is counted, in the order in which a meter keeps it. The first two always are, the others only where a
 # limit names them.
-COUNTERS = ("messages", "recipients", "internal", "external", "bytes")
+COUNTERS = ("messages", "recipients", "internal", "external", "bytes", "distinct", "new")
 PLAIN = 2
 RECIPIENTS = 1
+# Recipients that differ, and those that the account never wrote to before (`people`).
+DISTINCT = 5
+NEW = 6
 # Stands for a window where a limit is one for each message.
 MESSAGE = len(WINDOWS)
 
@@ -48,6 +51,8 @@ class Counts(NamedTuple):
     internal: int = 0
     external: int = 0
     bytes: int = 0
+    distinct: int = 0  # always 0: what it adds depends on the window
+    new: int = 0
 
     def minus(self, other: "Counts") -> "Counts":
         return Counts(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
@@ -71,6 +76,11 @@ class Limits:
     def others(self) -> tuple[int, ...]:
         """Counters besides messages and recipients that a limit names."""
         return tuple(sorted({one.counter for one in self.limits if one.counter >= PLAIN}))
+
+    @cached_property
+    def people(self) -> bool:
+        """Does a limit ask who the recipients are?"""
+        return DISTINCT in self.others or NEW in self.others
 
     def __bool__(self) -> bool:
         return bool(self.limits) or self.per_message is not None

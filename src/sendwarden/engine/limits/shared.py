@@ -18,6 +18,7 @@ from itertools import count
 from typing import NamedTuple
 
 from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken, merged
+from .people import Name
 from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS
 
@@ -106,8 +107,11 @@ class SharedMeter(AccountMeter):
 
     # --- counting
 
-    def take(self, quantum: int, counts: Counts) -> Taken:
-        """As `AccountMeter.take`. Raises `NeedsRoom` where the lease does not reach."""
+    def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
+        """As `AccountMeter.take`. Raises `NeedsRoom` where the lease does not reach.
+
+        Who the recipients are, each process knows of its own messages alone.
+        """
         plain = not self._asked and not self.others
         if plain and self.quick(quantum, counts.messages, counts.recipients):
             return NOTHING_CAME
@@ -116,7 +120,7 @@ class SharedMeter(AccountMeter):
         lacking = [counter for counter in limited if counts[counter] > self._lease(counter)]
         if lacking and not self._asked:
             raise NeedsRoom(self, counts)
-        if lacking and self._pool_answers and self._over(self.sums(quantum), counts, quantum) is None:
+        if lacking and self._pool_answers and self._over(self.sums(quantum), counts, names, quantum) is None:
             raise NeedsRoom(self, counts)  # what was granted has gone with its quantum
         if self._asked:
             self._promised = _positive(self._promised.minus(counts))
@@ -125,7 +129,7 @@ class SharedMeter(AccountMeter):
             short = [counter for counter in limited if counts[counter] > self._lease(counter)]
             if short:
                 return Taken(self._not_known(short, quantum))
-        return super().take(quantum, counts)
+        return super().take(quantum, counts, names)
 
     def _lease(self, counter: int) -> int:
         """What is left of what was drawn; what was promised only for those who were promised."""

@@ -13,7 +13,8 @@ from sendwarden.engine.meters.keys import Change
 from sendwarden.engine.meters.loading import Loading
 
 from .meter import AccountMeter
-from .rules import Limits
+from .people import Known
+from .rules import NEW, Limits
 from .windows import quantum_of
 
 # Meters looked at to find one that may go, and how many are taken from the table at once for that.
@@ -24,7 +25,11 @@ PRESUMED_LEFT = 0.2
 # Each quantum this part of the table is searched for meters that are quiet: all of it in an hour.
 TIDIED = 120
 
+# Parts of a stored meter: what it counted, and whom it wrote to.
+_COUNTS, _PEOPLE = 0, 1
+
 LimitsOf = Callable[[str, str], Limits | None]
+KnownOf = Callable[[str], Known]
 
 
 def key_of(channel: str, account: str) -> str:
@@ -32,14 +37,18 @@ def key_of(channel: str, account: str) -> str:
 
 
 class LimitTable:
-    """``limits_of(channel, account)`` says what holds; None: there is no such channel (any more)."""
+    """``limits_of(channel, account)`` says what holds; None: there is no such channel (any more).
 
-    def __init__(self, limits_of: LimitsOf, most: int) -> None:
+    ``known_of(account)`` gives whom an account knows, for limits that ask.
+    """
+
+    def __init__(self, limits_of: LimitsOf, most: int, known_of: KnownOf = lambda _account: Known()) -> None:
         self.most = most
         self.full = 0  # meters that were not begun, or had to go though they counted
         self.loading = Loading()
         self.new_meter: type[AccountMeter] = AccountMeter
         self._limits_of = limits_of
+        self._known_of = known_of
         self._meters: dict[str, AccountMeter] = {}
         self._changed: list[AccountMeter] = []
         self._version = 0
@@ -93,6 +102,16 @@ class LimitTable:
         """
         self._version += 1
 
+    def renew_one(self, channel: str, account: str) -> None:
+        """The same for one account, which whoever remembers its meter finds out by itself."""
+        meter = self._meters.get(key_of(channel, account))
+        if meter is not None:
+            meter.version = -1
+            meter.look_closely()
+
+    def has(self, channel: str, account: str) -> bool:
+        return key_of(channel, account) in self._meters
+
     def _renewed(self, meter: AccountMeter) -> AccountMeter | None:
         channel, _, account = meter.key.partition("\n")
         limits = self._limits_of(channel, account)
@@ -100,8 +119,15 @@ class LimitTable:
             self.reset(channel, account)
             return None
         meter.use(self._presumed(limits) if meter.key in self.loading.unread else limits)
+        self._introduce(meter)
         meter.version = self._version
         return meter
+
+    def _introduce(self, meter: AccountMeter) -> None:
+        """Let it know whom its account wrote to before, where a limit asks for that."""
+        if meter.people:
+            asks = NEW in meter.limits.others
+            meter.people.known = self._known_of(meter.key.partition("\n")[2]) if asks else None
 
     def _begin(self, key: str, quantum: int) -> AccountMeter | None:
         channel, _, account = key.partition("\n")
@@ -112,6 +138,7 @@ class LimitTable:
         if key in self.loading.unread:
             limits = self._presumed(limits)
         meter = self._meters[key] = self.new_meter(limits, key, self._changed)
+        self._introduce(meter)
         meter.version = self._version
         return meter
 
@@ -184,17 +211,17 @@ class LimitTable:
                 continue
             meter.touched = False
             if self._meters.get(meter.key) is meter:
-                yield Change(meter.key, ((0, meter.stored()),))
+                yield Change(meter.key, _stored(meter))
 
     def everything(self) -> Iterator[Change]:
         for key, meter in self._meters.items():
             if key not in self.loading.unread:
-                yield Change(key, ((0, meter.stored()),))
+                yield Change(key, _stored(meter))
 
     def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None:
         """Take one stored key in."""
         channel, _, account = key.partition("\n")
-        if key in self.loading.settled or 0 not in parts:
+        if key in self.loading.settled or _COUNTS not in parts:
             return
         limits = self._limits_of(channel, account)
         if limits is None:
@@ -206,14 +233,21 @@ class LimitTable:
                 return
             meter = self._meters[key] = self.new_meter(limits, key, self._changed)
         meter.use(limits)
+        self._introduce(meter)
         self.loading.unread.discard(key)
         try:
-            meter.restore(parts[0], quantum_of(now))
+            meter.restore(parts[_COUNTS], quantum_of(now))
+            if meter.people and _PEOPLE in parts:
+                meter.people.restore(parts[_PEOPLE], quantum_of(now))
         except ValueError:  # of another version: begun anew
             self._dropped[key] = None
 
-    def loaded(self) -> None:
-        """All that the store holds is in."""
+    def begin_loading(self) -> None:
+        self.loading.begin()
+
+    def loaded(self, *, whole: bool = True) -> None:
+        """All that the store holds is in, ``whole`` or not."""
+        del whole
         unread = set(self.loading.unread)
         self.loading.end()
         for key in unread:
@@ -221,3 +255,9 @@ class LimitTable:
             limits = self._limits_of(channel, account)
             if limits is not None and (meter := self._meters.get(key)):
                 meter.use(limits)
+                self._introduce(meter)
+
+
+def _stored(meter: AccountMeter) -> tuple[tuple[int, bytes], ...]:
+    counted = (_COUNTS, meter.stored())
+    return (counted, (_PEOPLE, meter.people.stored())) if meter.people else (counted,)

@@ -32,6 +32,11 @@ WINDOWS = (Window("10m", 20, 1), Window("1h", 120, 10), Window("24h", 2880, 120)
 BY_SECONDS = {window.seconds: number for number, window in enumerate(WINDOWS)}
 
 
+def first_counted(length: int, step: int, quantum: int) -> int:
+    """The first quantum that still counts in a window."""
+    return max(0, (quantum - length) // step * step)
+
+
 def quantum_of(now: float) -> int:
     return int(now // QUANTUM_S)
 

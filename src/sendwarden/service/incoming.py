@@ -1,0 +1,133 @@
+"""Mail from strangers: deferred when a network, a domain or a mailbox has too much of it.
+
+A message is counted once for its network and its sender's domain, and once for each of our mailboxes; all of
+it or, over one limit, nothing. By policy service that is when its recipients are named, by milter at its end;
+one that the policy service has counted is known by its queue id. Nothing is given back: what a mail server
+refuses after us came in all the same.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sendwarden.core.decision import Decision, Reason, Request, Verdict
+from sendwarden.engine.channel import is_own
+from sendwarden.engine.limits.charges import Charge, Charges
+from sendwarden.engine.limits.incoming import KINDS, Key
+from sendwarden.engine.limits.meter import AccountMeter, Over, Taken
+from sendwarden.engine.limits.rules import Counts
+from sendwarden.engine.limits.windows import WINDOWS, time_of
+from sendwarden.service.limiter import Limiter
+from sendwarden.service.ports import Outside
+from sendwarden.service.repeats import Repeats
+
+# What a message counts for each key.
+_ONE = Counts(1, 1)
+
+
+class Incoming:
+    """The use case over the limiter's table of incoming mail."""
+
+    def __init__(self, limiter: Limiter, outside: Outside) -> None:
+        self._limiter = limiter
+        self._outside = outside
+        self._repeats = Repeats(outside.references)
+
+    @property
+    def charges(self) -> Charges:
+        """Messages that were counted; only their names matter."""
+        return self._limiter.incoming_charges
+
+    def counts(self, request: Request) -> bool:
+        return self._limiter.site.incoming.counts(request.client_address, request.login)
+
+    def recipient(self, request: Request, name: bytes) -> Decision | None:
+        """At RCPT; None: nothing stands in its way, and nothing is to be told."""
+        return self._taken(request, name, request.recipients)
+
+    def ended(self, request: Request, name: bytes) -> None:
+        """The policy service has counted a message: the milter will ask about it by its queue id."""
+        if counted := self.charges.find(name):
+            self.charges.remember(_queued(request), counted)
+
+    def message(self, request: Request, recipients: Iterable[str]) -> Decision | None:
+        """At the end, by milter."""
+        if request.queue_id and self.charges.find(_queued(request)):
+            return None
+        return self._taken(request, b"", recipients)
+
+    def _taken(self, request: Request, name: bytes, recipients: Iterable[str]) -> Decision | None:
+        site, limiter = self._limiter.site, self._limiter
+        own = [recipient for recipient in recipients if is_own(recipient, site.domains)]
+        first = not (name and self.charges.find(name))
+        keys = list(site.incoming.of_recipients(request.sender, own, limiter.mailbox))
+        if first:
+            keys = [*site.incoming.of_message(request.client_address, request.sender), *keys]
+        done: list[AccountMeter] = []
+        told: list[Reason] = []
+        for key in keys:
+            meter = limiter.incoming.get(*key, limiter.quantum)
+            if meter is None:
+                continue
+            taken = meter.take(limiter.quantum, _ONE)
+            told += _told(taken, key)
+            if taken.over:
+                for one in done:
+                    one.give_back(limiter.quantum, _ONE, limiter.quantum)
+                return replace(self._decision(request, key, taken.over), told=tuple(told))
+            done.append(meter)
+        if first and done and name:
+            counted = Charge(done[0], limiter.quantum, "")
+            counted.settled = True
+            self.charges.remember(name, counted)
+        return replace(self._plain(request), told=tuple(told)) if told else None
+
+    def _plain(self, request: Request) -> Decision:
+        watched = self._limiter.site.incoming.watched
+        return Decision(Verdict.ACCEPT, "", request.client_address, watched=watched)
+
+    def _decision(self, request: Request, key: Key, over: Over) -> Decision:
+        rules = self._limiter.site.incoming
+        frees_at = time_of(over.frees)
+        numbers: dict[str, str | int | float] = {
+            "whose": KINDS[key.kind],
+            "key": key.name,
+            "row": key.kind,
+            "counted": over.limit.counted,
+            "most": over.limit.most,
+            "used": over.used,
+            "window": WINDOWS[over.limit.window].seconds,
+            "frees_at": frees_at,
+            "frees_in": max(1, round(frees_at - self._outside.clock.now())),
+        }
+        decision = replace(
+            self._plain(request),
+            verdict=rules.verdict,
+            enhanced="4.7.1",
+            reasons=(Reason("incoming-over", numbers),),
+        )
+        same = (key, over.limit.counter, over.limit.window)
+        return self._repeats.once(same, decision, self._limiter.quantum)
+
+
+def _told(taken: Taken, key: Key) -> list[Reason]:
+    """Limits that were reached: nobody hears of less."""
+    return [
+        Reason(
+            "limit-share",
+            {
+                "account": key.name,
+                "channel": key.kind,
+                "counted": one.limit.counted,
+                "most": one.limit.most,
+                "used": one.used,
+                "percent": round(100 * one.level),
+                "window": WINDOWS[one.limit.window].seconds,
+            },
+        )
+        for one in taken.crossings
+        if one.level == 1
+    ]
+
+
+def _queued(request: Request) -> bytes:
+    return b"queued\n" + request.queue_id.encode("utf-8", "surrogateescape")

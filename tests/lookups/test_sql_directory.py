@@ -1,0 +1,77 @@
+"""A directory in SQL: asked with bound parameters, and never with anything secret in what it says."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sendwarden.lookups.sql import SqlDirectory
+from sendwarden.service.ports import DirectoryDown
+
+QUERY = "SELECT limits FROM users WHERE login = :account"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    path = tmp_path / "users.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE users (login TEXT, domain TEXT, limits TEXT)")
+        rows = [("bob", "", "bulk"), ("anna@example.org", "", None), ("carol", "a.example", "webmail")]
+        connection.executemany("INSERT INTO users VALUES (?, ?, ?)", rows)
+    connection.close()
+    return f"sqlite:///{path}"
+
+
+def asked(url: str, *accounts: str, query: str = QUERY) -> list[str]:
+    async def work() -> list[str]:
+        directory = SqlDirectory(url, "", query)
+        try:
+            return [await directory.row_of(account) for account in accounts]
+        finally:
+            directory.close()
+
+    return asyncio.run(work())
+
+
+def test_a_row_is_what_the_query_gives_and_nothing_where_it_gives_none(url: str) -> None:
+    assert asked(url, "bob", "anna@example.org", "nobody") == ["bulk", "", ""]
+
+
+def test_the_parts_of_an_account_can_be_asked_for(url: str) -> None:
+    query = "SELECT limits FROM users WHERE login = :local AND domain = :domain"
+    assert asked(url, "carol@a.example", "carol@b.example", "bob", query=query) == ["webmail", "", "bulk"]
+
+
+ODD = ["' OR 1=1 --", "x'; DROP TABLE users; --", ":account", "%", "bob\udcff", "\0"]
+
+
+@pytest.mark.parametrize("account", ODD)
+def test_what_stands_in_a_login_is_never_sql(url: str, account: str) -> None:
+    assert asked(url, account, "bob") == ["", "bulk"]
+
+
+def test_a_database_that_is_away_is_told_without_the_query(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryDown, match="there is no /") as told:
+        asked(f"sqlite:///{tmp_path}/none/users.db", "bob")
+    assert "SELECT" not in str(told.value)
+    assert "bob" not in str(told.value)
+
+
+def test_it_comes_back_by_itself_and_makes_no_file(tmp_path: Path, url: str) -> None:
+    async def work() -> None:
+        directory = SqlDirectory(url, "", QUERY)
+        path = tmp_path / "users.db"
+        assert await directory.row_of("bob") == "bulk"
+        path.rename(tmp_path / "away")
+        with pytest.raises(DirectoryDown, match="there is no"):
+            await directory.row_of("bob")
+        assert not path.exists()
+        path.touch()
+        with pytest.raises(DirectoryDown, match="no such table"):
+            await directory.row_of("bob")
+        (tmp_path / "away").rename(path)
+        assert await directory.row_of("bob") == "bulk"
+        directory.close()
+
+    asyncio.run(work())

@@ -1,0 +1,186 @@
+"""Rows of limits that a directory names: behind the first answer, and kept while it is down."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from sendwarden.core.decision import Verdict
+from sendwarden.engine.limits.rules import Limit, Limits
+from sendwarden.service import attributes as module
+from sendwarden.service.attributes import Attributes, names_in
+from sendwarden.service.ports import DirectoryDown
+from sendwarden.service.quick import Quick
+from tests.service.test_limits_at_work import Warden
+from tests.stores.around import until
+
+FIVE = Limits((Limit(1, 0, 5, "five"),))
+BULK = Limits((Limit(1, 0, 50, "bulk"),))
+KEEP_S = 600
+
+
+class Rows:
+    """`Directory` as a test says it is."""
+
+    def __init__(self, **rows: str) -> None:
+        self.rows = rows
+        self.down = False
+        self.asked: list[str] = []
+
+    async def row_of(self, account: str) -> str:
+        self.asked.append(account)
+        await asyncio.sleep(0)
+        if self.down:
+            raise DirectoryDown("it is away")
+        return self.rows.get(account, "")
+
+    def close(self) -> None: ...
+
+
+class Site(Warden):
+    """A judge whose limits depend on a directory."""
+
+    def __init__(self, directory: Rows) -> None:
+        super().__init__(FIVE)
+        self.directory = directory
+        self.limiter.use(replace(self.site, rows={"bulk": BULK}))
+        self.attributes = Attributes(directory, self.clock, self.log, KEEP_S)
+        self.limiter.use_attributes(self.attributes)
+
+    def most(self, account: str = "eve") -> int:
+        limits = self.limiter.limits_of("c", account)
+        assert limits is not None
+        return limits.limits[0].most
+
+
+def running(site: Site, work: Callable[[], Coroutine[object, object, None]]) -> None:
+    async def both() -> None:
+        task = asyncio.create_task(site.attributes.run())
+        try:
+            await work()
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(both())
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DOWN_S", 0.0)
+
+
+def test_the_first_answer_has_the_channels_row_and_the_next_its_own() -> None:
+    site = Site(Rows(eve="bulk"))
+
+    async def work() -> None:
+        assert site.recipient("m0").verdict is Verdict.ACCEPT
+        assert site.directory.asked == [], "no answer waits for it"
+        meter = site.limiter.table.find("c", "eve")
+        assert meter is not None
+        assert meter.limits.limits[0].most == 5
+        await until("it is known", lambda: site.most() == 50)
+        passed = [site.recipient(f"n{n}").verdict is Verdict.ACCEPT for n in range(60)]
+        assert passed.count(True) == 49
+        assert site.directory.asked == ["eve"]
+
+    running(site, work)
+
+
+def test_whoever_remembers_the_meter_finds_the_other_row_as_well() -> None:
+    site = Site(Rows(eve="bulk"))
+    quick = Quick(lambda: site.judge, site.limiter, "")
+
+    async def work() -> None:
+        meter = quick.meter(b"192.0.2.7", b"eve", b"eve@example.org")
+        assert meter is not None
+        meter.roll(site.limiter.quantum)
+        site.recipient("m0")
+        await until("it is known", lambda: site.attributes.row("eve") == "bulk")
+        assert not meter.quick(site.limiter.quantum, 1, 1), "it has to look"
+        site.recipient("m1")
+        assert meter.limits.limits[0].most == 50
+
+    running(site, work)
+
+
+def test_what_is_known_stays_while_the_directory_is_down_and_others_have_the_channels_row() -> None:
+    site = Site(Rows(eve="bulk", bob="bulk"))
+
+    async def work() -> None:
+        site.recipient("m0")
+        await until("it is known", lambda: site.most() == 50)
+        site.directory.down = True
+        site.clock.at += 10 * KEEP_S
+        site.limiter.tick()
+        assert (site.most(), site.most("bob")) == (50, 5)
+        await until("it is told", lambda: site.log.about("directory-down"))
+        assert site.log.about("directory-down")[0] == "it is away"
+        for _ in range(10):
+            site.clock.at += 10 * KEEP_S
+            site.limiter.tick()
+        assert site.most() == 50
+        site.directory.down = False
+        await until("it is back", lambda: site.most("bob") == 50)
+
+    running(site, work)
+
+
+def test_an_answer_is_asked_for_anew_and_meanwhile_the_old_one_counts() -> None:
+    site = Site(Rows(eve="bulk"))
+
+    async def work() -> None:
+        site.recipient("m0")
+        await until("it is known", lambda: site.most() == 50)
+        site.directory.rows["eve"] = ""
+        site.recipient("m1")
+        site.clock.at += KEEP_S
+        site.limiter.tick()
+        assert site.most() == 50
+        await until("it is another", lambda: site.most() == 5)
+        assert site.directory.asked == ["eve", "eve"]
+
+    running(site, work)
+
+
+def test_accounts_that_send_no_more_are_forgotten() -> None:
+    site = Site(Rows(eve="bulk"))
+
+    async def work() -> None:
+        site.most("bob")
+        await until("it is known", lambda: "bob" in site.attributes._known)  # noqa: SLF001
+        site.clock.at += KEEP_S + 30
+        site.limiter.tick()
+        assert not site.attributes._known  # noqa: SLF001
+        assert site.directory.asked == ["bob"]
+
+    running(site, work)
+
+
+def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
+    site = Site(Rows(eve="blk"))
+
+    async def work() -> None:
+        site.recipient("m0")
+        await until("it is told", lambda: site.log.about("no-such-row") == ["blk"])
+        assert site.most() == 5
+
+    running(site, work)
+
+
+def test_hosts_and_programs_are_in_no_directory() -> None:
+    site = Site(Rows())
+    for account in ("[192.0.2.7]", "[local]", "[uid:33]"):
+        assert site.most(account) == 5
+    assert not site.attributes._waiting  # noqa: SLF001
+
+
+def test_names_in_a_query_are_those_that_are_bound() -> None:
+    assert names_in("SELECT a::text FROM b WHERE c = :account OR d = :local || ':x' OR e = :account") == [
+        "account",
+        "local",
+        "x",
+    ]
