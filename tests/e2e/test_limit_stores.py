@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from sendwarden.engine.limits.charges import Asked, Charges
-from sendwarden.engine.limits.meter import AccountMeter, Taken
+from sendwarden.engine.limits.meter import AccountMeter
+from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.rules import Counts, Limit, Limits
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
 from sendwarden.engine.limits.table import LimitTable, key_of

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainValidator, SecretStr
 
-from sendwarden.config import values
+from sendwarden.config import addresses, values
 from sendwarden.core.units import Rate
 
 Plain = Annotated[str, BeforeValidator(values.plain)]
@@ -17,15 +17,15 @@ HeaderName = Annotated[str, BeforeValidator(values.header_name)]
 Recipients = Annotated[str, BeforeValidator(values.recipients)]
 DurationS = Annotated[int, BeforeValidator(values.duration)]
 PeriodS = Annotated[int, BeforeValidator(values.duration_or_never)]
-Listen = Annotated[str, BeforeValidator(values.listen)]
+Listen = Annotated[str, BeforeValidator(addresses.listen)]
 ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
-ListenHttp = Annotated[str, BeforeValidator(values.listen_http)]
+ListenHttp = Annotated[str, BeforeValidator(addresses.listen_http)]
 ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
 # Shown as stars wherever a value is shown.
-Secret = Annotated[SecretStr, BeforeValidator(values.secret)]
-DatabaseUrl = Annotated[str, BeforeValidator(values.database_url)]
-RedisUrl = Annotated[str, BeforeValidator(values.redis_url)]
-SmtpServer = Annotated[str, BeforeValidator(values.smtp_server)]
+Secret = Annotated[SecretStr, BeforeValidator(addresses.secret)]
+DatabaseUrl = Annotated[str, BeforeValidator(addresses.database_url)]
+RedisUrl = Annotated[str, BeforeValidator(addresses.redis_url)]
+SmtpServer = Annotated[str, BeforeValidator(addresses.smtp_server)]
 Rates = Annotated[
     list[Annotated[Rate, PlainValidator(values.rate)]],
     BeforeValidator(values.rates),
@@ -39,7 +39,7 @@ IncomingRow = Annotated[str, BeforeValidator(values.incoming_row)]
 Wait = Annotated[float, BeforeValidator(values.wait)]
 Size = Annotated[int, BeforeValidator(values.size)]
 Threshold = Annotated[float, BeforeValidator(values.threshold)]
-ScannerPlace = Annotated[str, BeforeValidator(values.scanner_place)]
+ScannerPlace = Annotated[str, BeforeValidator(addresses.scanner_place)]
 OnFinding = Literal["pass", "hold", "discard", "refuse"]
 ModeName = Literal["watch", "enforce"]
 

@@ -7,9 +7,8 @@ handed on, so that pydantic says so and `translate` finds the words.
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
@@ -26,15 +25,11 @@ NAMED_NETWORKS = ("internal", "webmail")
 NAMED_RECIPIENTS = ("internal", "external")
 # Letters of a value that are shown; what is longer is cut.
 SHOWN_LETTERS = 60
-# sun_path of Linux holds 108 bytes with its final NUL (unix(7)).
-UNIX_PATH_BYTES = 107
-LAST_PORT = 65535
 
 _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _DOMAIN_LETTERS = 253
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
-_IPV6 = 6
 _NO_SUBADDRESS = '@".\\ '
 
 
@@ -294,103 +289,6 @@ def threshold(value: object) -> float:
     if not 0 < value <= 1000:  # noqa: PLR2004 - no scanner has a larger one; this leaves out inf and nan
         raise wrong(f"{shown(value)} would make all mail spam, or none", "write 5 or 5.0")
     return float(value)
-
-
-def scanner_place(value: object) -> str:
-    return "" if value == "" else socket_place(value, "783")
-
-
-def socket_place(value: object, example: str) -> str:
-    """``address:port``, ``[v6]:port`` or ``unix:/path``."""
-    remedy = f'write "127.0.0.1:{example}", "[::1]:{example}" or "unix:/run/sendwarden/socket"'
-    if not isinstance(value, str):
-        raise wrong(f"{shown(value)} is no address with a port", remedy)
-    if value.startswith("unix:/") and value != "unix:/" and plain(value):
-        if len(value.encode("utf-8", "replace")) - len("unix:") > UNIX_PATH_BYTES:
-            raise wrong("this path is too long for a socket", f"write one of at most {UNIX_PATH_BYTES} bytes")
-        return value
-    address, _, port = value.rpartition(":")
-    if port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= LAST_PORT and _is_address(address):
-        return value
-    raise wrong(f"{shown(value)} is no address with a port", remedy)
-
-
-def _is_address(text: str) -> bool:
-    """An IPv4 address, or an IPv6 address in brackets."""
-    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    try:
-        return (ip_address(inside).version == _IPV6) is (inside != text)
-    except ValueError:
-        return False
-
-
-def listen(value: object) -> str:
-    return socket_place(value, "10031")
-
-
-def listen_http(value: object) -> str:
-    """Dovecot's HTTP client knows no unix sockets."""
-    if isinstance(value, str) and value.startswith("unix:"):
-        raise wrong(f"{shown(value)} is no place for HTTP", 'write "127.0.0.1:8601" or "[::1]:8601"')
-    return socket_place(value, "8601")
-
-
-def secret(value: object) -> object:
-    """A secret on one line. What is wrong is said without saying what stands there."""
-    if not isinstance(value, str):
-        raise wrong("a secret is text", 'write it in quotes: login_secret = "..."')
-    if not value.isprintable():
-        raise wrong("a control character stands in this secret", "take it out")
-    return value
-
-
-def redis_url(value: object) -> object:
-    """Where a Redis is. What might be a password is not shown again."""
-    if not isinstance(value, str) or not value:
-        return value
-    remedy = (
-        'write "redis://192.0.2.30:6379/0", "rediss://redis.example.org" or "unix:///run/redis/redis.sock"'
-    )
-    try:
-        parts = urlsplit(value)
-        named = parts.path if parts.scheme == "unix" else parts.hostname
-        within = parts.port is None or parts.port > 0
-    except ValueError:
-        named, within = None, False
-        parts = urlsplit("")
-    if parts.password:
-        raise wrong("a password stands in this URL", "write it as redis_secret")
-    if parts.scheme not in ("redis", "rediss", "unix") or not named or not within or not plain(value):
-        raise wrong("this is no URL of a Redis", remedy)
-    database = parts.path.strip("/") if parts.scheme != "unix" else ""
-    if database and not (database.isascii() and database.isdigit()):
-        raise wrong(f"{shown(database)} is no number of a database", remedy)
-    return value
-
-
-def database_url(value: object) -> object:
-    """An address of a database as SQLAlchemy reads it, or nothing."""
-    remedy = 'write "sqlite:////etc/mail/users.db", or "postgresql+psycopg://user@host/database"'
-    if not isinstance(value, str) or not value:
-        return value
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and only here
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
-
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):
-        raise wrong("this is no address of a database", remedy) from None
-    if url.password is not None:
-        raise wrong("a password stands in this address", "take it out, and set directory.password_secret")
-    try:
-        url.get_dialect()
-    except (NoSuchModuleError, ImportError):
-        raise wrong("this kind of database is not known here", remedy) from None
-    return plain(value)
-
-
-def smtp_server(value: object) -> str:
-    return socket_place(value, "25")
 
 
 def one_or_many(value: object) -> object:

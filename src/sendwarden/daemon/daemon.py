@@ -17,14 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sendwarden.config.addresses import UNIX_PATH_BYTES
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
-from sendwarden.config.schema import DirectorySettings
 from sendwarden.config.traffic import CountingSettings
-from sendwarden.config.values import UNIX_PATH_BYTES
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
 from sendwarden.daemon.clock import AnchoredClock
+from sendwarden.daemon.directory import AskedDirectory
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
@@ -40,9 +40,7 @@ from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interva
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
-from sendwarden.lookups.sql import SqlDirectory
 from sendwarden.service.allowance import Allowance
-from sendwarden.service.attributes import Attributes
 from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
@@ -108,9 +106,7 @@ class Daemon:
         self._broken = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._judge: Judge
-        self._directory: SqlDirectory | None = None
-        self._directory_settings = DirectorySettings()
-        self._asking: asyncio.Task[None] | None = None
+        self._directory = AskedDirectory(self._limiter, self._clock, self._log, self._start)
         self._quick: dict[str, Quick] = {}  # by listener
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -198,7 +194,7 @@ class Daemon:
         most = configuration.settings.listen.connections
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
-        self._use_directory(configuration.settings.directory)
+        self._directory.use(configuration.settings.directory)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
@@ -207,23 +203,6 @@ class Daemon:
             configuration.site.identity, self._book, self._clock, self._log, watching=watching
         )
         self._logins.on_login.append(self._limiter.seen)
-
-    def _use_directory(self, settings: DirectorySettings) -> None:
-        """Another directory begins with nothing known; the same one goes on."""
-        attributes = self._limiter.attributes
-        if settings != self._directory_settings:
-            if self._directory is not None:
-                self._directory.close()
-            if self._asking is not None:
-                self._asking.cancel()
-            self._directory = self._asking = attributes = None
-            self._directory_settings = settings
-        if settings.url and attributes is None:
-            password = settings.password_secret.get_secret_value()
-            self._directory = SqlDirectory(settings.url, password, settings.query)
-            attributes = Attributes(self._directory, self._clock, self._log, settings.keep)
-            self._asking = self._start(attributes.run())
-        self._limiter.use_attributes(attributes)
 
     # --- sockets
 
@@ -373,8 +352,7 @@ class Daemon:
         notify("STOPPING=1")
         await self._listeners.drain()
         await self._outbox.close()
-        if self._directory is not None:
-            self._directory.close()
+        self._directory.close()
         others = self._tasks - {writer}
         for task in others:
             task.cancel()

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sendwarden.core.account import State
-from sendwarden.core.decision import Decision, Reason, Request, Verdict, go_ahead
+from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict, go_ahead
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
-from sendwarden.engine.limits.meter import Crossing, Over, Taken
+from sendwarden.engine.limits.outcome import Crossing, Over, Taken
 from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
+from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.incoming import Incoming
 from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
+from sendwarden.service.rulings import SEVERITY
 
 # What becomes of mail of an account that is shut.
 SHUT: dict[State, tuple[Verdict, str]] = {
@@ -32,6 +34,9 @@ ALL = 100
 _ONE = Counts(messages=1, recipients=1)
 
 Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
+
+# What makes a message go no further.
+_STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,42 @@ class Allowance:
         # Of what class recipients are matters to no meter that is asked so (`Charges.quick_whole`).
         counts = _ONE if len(recipients) == 1 else limiter.counted(recipients)
         return limiter.charges.quick_whole(Asked(name, meter, limiter.quantum), counts)
+
+    def message(self, message: Message, channel: Channel, found: Decision) -> Decision:
+        """At the end of a message: what was found so far, unless its account is shut or has no room for it.
+
+        May raise `NeedsRoom`; then nothing has happened.
+        """
+        request, account = message.request, found.account
+        shut = self.state(request, channel, account)
+        name = request.queue_id.encode("utf-8", "surrogateescape")
+        if found.in_effect in _STOPS or (shut and shut.in_effect is Verdict.REFUSE):
+            self.release(name)
+            return _severest(found, shut)
+        gone = () if found.watched else (*found.refused, *found.discarded)
+        left = [one for one in request.recipients if one not in gone] if gone else request.recipients
+        strange = self.incoming.counts(request)
+        alone = not (shut or message.findings or strange)
+        if alone and self.passes(request, channel, account, name, left):
+            return found
+        counts = self.limiter.counted(left, size_bytes=message.size_bytes)
+        spam = self.spam(request, channel, account, counts) if _is_spam(message) else None
+        if spam and spam.in_effect in _STOPS:
+            self.release(name)
+            return replace(_severest(found, shut, spam), told=spam.told)
+        try:
+            limited = self.whole(request, channel, account, Whole(name, counts, recipients=tuple(left)))
+        except NeedsRoom:  # it is judged again
+            if spam and spam.plain:
+                self.release_spam(channel, account, counts)
+            raise
+        if spam and spam.plain and limited.in_effect in _STOPS:
+            self.release_spam(channel, account, counts)
+        came = self.incoming.message(request, left) if strange else None
+        came = came and replace(came, channel=channel.name, account=account)
+        told = tuple(reason for one in (limited, spam, came) if one for reason in one.told)
+        severest = _severest(found, shut, limited, spam, came)
+        return replace(severest, told=told) if told != severest.told else severest
 
     def whole(self, request: Request, channel: Channel, account: str, asked: Whole) -> Decision:
         """At DATA or the end: the message has so much in all."""
@@ -181,6 +222,18 @@ class Allowance:
         numbers["frees_at"] = frees_at
         numbers["frees_in"] = max(1, round(frees_at - self._outside.clock.now()))
         return Reason("limit-over", numbers)
+
+
+def _is_spam(message: Message) -> bool:
+    return any(finding.spam for finding in message.findings)
+
+
+def _severest(found: Decision, *others: Decision | None) -> Decision:
+    """The one that counts; of equal ones the filters'."""
+    weighty = [other for other in others if other and not other.plain]
+    if not weighty:
+        return found
+    return min((found, *weighty), key=lambda one: (SEVERITY.index(one.verdict), one.plain))
 
 
 def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:

@@ -8,17 +8,21 @@ refuses after us came in all the same.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sendwarden.core.decision import Decision, Reason, Request, Verdict
 from sendwarden.engine.channel import is_own
 from sendwarden.engine.limits.charges import Charge, Charges
 from sendwarden.engine.limits.incoming import KINDS, Key
-from sendwarden.engine.limits.meter import AccountMeter, Over, Taken
+from sendwarden.engine.limits.outcome import Over, Taken
 from sendwarden.engine.limits.rules import Counts
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
+
+if TYPE_CHECKING:
+    from sendwarden.engine.limits.meter import AccountMeter
 
 # What a message counts for each key.
 _ONE = Counts(1, 1)

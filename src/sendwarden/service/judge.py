@@ -14,7 +14,6 @@ from sendwarden.core.identity import account_of, host_account
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode, channel_of
 from sendwarden.engine.handover import read_headers
-from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.engine.programs import program_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
@@ -23,7 +22,7 @@ from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
-from sendwarden.service.rulings import ACCEPTED, SEVERITY, Hearing, joined
+from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.scanned import with_findings
 from sendwarden.service.scanning import Scan, Scanning
 from sendwarden.service.senders import (
@@ -43,8 +42,6 @@ ADDRESS_LETTERS = 1000
 MOST_HEADERS = 5000
 # Accounts that a reason names, of a message that could be of several.
 ACCOUNTS_SHOWN = 4
-# What makes a message go no further.
-_STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +224,7 @@ class Judge:
         """
         message, decision = heard.message, heard.decision
         if self._allowance:
-            decision = self._allowed(message, channel, decision, self._allowance)
+            decision = self._allowance.message(message, channel, decision)
         if heard.forged:
             decision = _without(decision, heard.forged, channel)
         removed = self.site.webmail.removed(message.request, message.headers)
@@ -244,45 +241,6 @@ class Judge:
         read, findings, forged = read_headers(message, self.site.score_headers)
         wanted = tuple(one for one in findings if one.scanner in channel.scan)
         return replace(read, findings=(*message.findings, *wanted)), forged
-
-    def _allowed(
-        self, message: Message, channel: Channel, filtered: Decision, allowance: Allowance
-    ) -> Decision:
-        """What was found so far, unless the account is shut or has no room for what is let through."""
-        request = message.request
-        shut = allowance.state(request, channel, filtered.account)
-        name = request.queue_id.encode("utf-8", "surrogateescape")
-        if filtered.in_effect in _STOPS or (shut and shut.in_effect is Verdict.REFUSE):
-            allowance.release(name)
-            return _severer(filtered, shut)
-        gone = () if filtered.watched else (*filtered.refused, *filtered.discarded)
-        left = [one for one in request.recipients if one not in gone] if gone else request.recipients
-        strange = allowance.incoming.counts(request)
-        alone = not (shut or message.findings or strange)
-        if alone and allowance.passes(request, channel, filtered.account, name, left):
-            return filtered
-        counts = allowance.limiter.counted(left, size_bytes=message.size_bytes)
-        spam = None
-        if any(finding.spam for finding in message.findings):
-            spam = allowance.spam(request, channel, filtered.account, counts)
-        if spam and spam.in_effect in _STOPS:
-            allowance.release(name)
-            return replace(_severer(filtered, shut, spam), told=spam.told)
-        try:
-            whole = Whole(name, counts, recipients=tuple(left))
-            limited = allowance.whole(request, channel, filtered.account, whole)
-        except NeedsRoom:  # it is judged again
-            if spam and spam.plain:
-                allowance.release_spam(channel, filtered.account, counts)
-            raise
-        if spam and spam.plain and limited.in_effect in _STOPS:
-            allowance.release_spam(channel, filtered.account, counts)
-        came = allowance.incoming.message(request, left) if strange else None
-        if came:
-            came = replace(came, channel=channel.name, account=filtered.account)
-        told = (*limited.told, *(spam.told if spam else ()), *(came.told if came else ()))
-        severest = _severer(filtered, shut, limited, spam, came)
-        return replace(severest, told=told) if told != severest.told else severest
 
     def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
         """What the channel's filters make of it."""
@@ -393,14 +351,6 @@ def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: C
     every = ((name, number) for name, count in forged for number in range(count, 0, -1))
     taken = () if channel.mode is Mode.WATCH else tuple(every)
     return replace(decision, reasons=(*told, *decision.reasons), removed=taken)
-
-
-def _severer(filtered: Decision, *others: Decision | None) -> Decision:
-    """The one that counts; of equal ones the filters'."""
-    weighty = [other for other in others if other and not other.plain]
-    if not weighty:
-        return filtered
-    return min((filtered, *weighty), key=lambda one: (SEVERITY.index(one.verdict), one.plain))
 
 
 def _shown(address: str) -> str:

@@ -14,7 +14,8 @@ from sendwarden.engine.channel import Channel, is_own
 from sendwarden.engine.limits.acquaintances import Acquaintances
 from sendwarden.engine.limits.ages import Ages, hash_of
 from sendwarden.engine.limits.charges import Asked, Charges
-from sendwarden.engine.limits.meter import AccountMeter, Taken
+from sendwarden.engine.limits.meter import AccountMeter
+from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.shared import SharedMeter

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken
+from .meter import ENDLESS, AccountMeter
+from .outcome import NOTHING_CAME, Over, Taken
 from .people import Name
 from .rules import MESSAGE, RECIPIENTS, Counts, Limit
 from .windows import QUANTUM_S

@@ -11,9 +11,10 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from math import ceil
-from typing import NamedTuple
 
+from .outcome import NOTHING_CAME, Crossing, Over, Taken
 from .people import Name, People
+from .rows import merged, widened
 from .rules import COUNTERS, DISTINCT, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS, first_counted
 
@@ -25,35 +26,6 @@ ENDLESS = 1 << 60
 _FORM = 1
 
 Told = dict[tuple[int, int, float], int]
-
-
-class Over(NamedTuple):
-    """A limit has no room for what was asked."""
-
-    limit: Limit
-    used: int
-    frees: int  # the quantum in which there is room again; 0: never, it is more than the limit itself
-    estimated: bool = False  # is ``used`` so?
-
-
-class Crossing(NamedTuple):
-    """A share of a limit was reached, for the first time in a window's length."""
-
-    limit: Limit
-    used: int
-    level: float
-    estimated: bool = False
-
-
-class Taken(NamedTuple):
-    """What became of what was asked."""
-
-    over: Over | None
-    crossings: tuple[Crossing, ...] = ()
-    fresh: tuple[Name, ...] = ()  # recipients that were new to the account
-
-
-NOTHING_CAME = Taken(None)
 
 
 class AccountMeter:
@@ -102,12 +74,10 @@ class AccountMeter:
         if limits.others != self.limits.others:
             kept = self.limits.others
             rows = list(self._rows())
-            self.others = _widened(self.others, kept, limits.others)
+            self.others = widened(self.others, kept, limits.others)
             self.past = _EMPTY
             self.limits = limits
-            self._set_rows(
-                (q, [*row[:PLAIN], *_widened(row[PLAIN:], kept, limits.others)]) for q, row in rows
-            )
+            self._set_rows((q, [*row[:PLAIN], *widened(row[PLAIN:], kept, limits.others)]) for q, row in rows)
         self.limits = limits
         if not limits.people:
             self.people = None
@@ -397,7 +367,7 @@ class AccountMeter:
             # One from a clock that was ahead counts as of now.
             of = min(numbers[at], quantum - 1)
             plain = list(numbers[at + 1 : at + 1 + PLAIN])
-            others = _widened(list(numbers[at + 1 + PLAIN : at + stride]), kept, self.limits.others)
+            others = widened(list(numbers[at + 1 + PLAIN : at + stride]), kept, self.limits.others)
             row = rows.setdefault(of, [0] * (self._stride - 1))
             rows[of] = [mine + more for mine, more in zip(row, [*plain, *others], strict=True)]
         self._set_rows(merged(sorted(rows.items()), quantum))
@@ -411,31 +381,3 @@ _NONE: list[int] = []
 def amount(limit: Limit, level: float) -> int:
     """How many reach this share of a limit."""
     return max(1, ceil(limit.most * level))
-
-
-def _widened(numbers: list[int], have: tuple[int, ...], want: tuple[int, ...]) -> list[int]:
-    known = dict(zip(have, numbers, strict=True))
-    return [known.get(counter, 0) for counter in want]
-
-
-def merged(rows: Iterable[tuple[int, list[int]]], quantum: int) -> list[tuple[int, list[int]]]:
-    """Rows that leave all their windows together, as one with the last one's quantum; those gone left out."""
-    day = WINDOWS[-1]
-    oldest = first_counted(day.length, day.step, quantum)
-    merged: list[tuple[int, list[int]]] = []
-    for at, row in rows:
-        if at < oldest:
-            continue
-        if merged and _together(merged[-1][0], at, quantum):
-            merged[-1] = at, [mine + more for mine, more in zip(merged[-1][1], row, strict=True)]
-        else:
-            merged.append((at, row))
-    return merged
-
-
-def _together(one: int, other: int, quantum: int) -> bool:
-    """Do both quanta, the later one second, leave every window that still counts them at the same time?"""
-    for window in WINDOWS:
-        if other >= first_counted(window.length, window.step, quantum):
-            return one // window.step == other // window.step
-    return False

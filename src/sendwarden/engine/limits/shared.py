@@ -17,8 +17,10 @@ from functools import reduce
 from itertools import count
 from typing import NamedTuple
 
-from .meter import ENDLESS, NOTHING_CAME, AccountMeter, Over, Taken, merged
+from .meter import ENDLESS, AccountMeter
+from .outcome import NOTHING_CAME, Over, Taken
 from .people import Name
+from .rows import merged
 from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS
 

@@ -1,0 +1,49 @@
+"""The directory that the settings name, while the daemon runs."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sendwarden.config.schema import DirectorySettings
+from sendwarden.lookups.sql import SqlDirectory
+from sendwarden.service.attributes import Attributes
+from sendwarden.service.limiter import Limiter
+from sendwarden.service.ports import Clock, Directory, EventLog
+
+Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+class AskedDirectory:
+    """Lets a limiter have what the directory says, and a task ask it."""
+
+    def __init__(self, limiter: Limiter, clock: Clock, log: EventLog, start: Start) -> None:
+        """``start`` begins a task of the daemon."""
+        self._limiter = limiter
+        self._clock = clock
+        self._log = log
+        self._start = start
+        self._settings = DirectorySettings()
+        self._directory: Directory | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def use(self, settings: DirectorySettings) -> None:
+        """Another directory begins with nothing known; the same one goes on."""
+        attributes = self._limiter.attributes
+        if settings != self._settings:
+            self.close()
+            attributes = None
+            self._settings = settings
+        if settings.url and attributes is None:
+            password = settings.password_secret.get_secret_value()
+            self._directory = SqlDirectory(settings.url, password, settings.query)
+            attributes = Attributes(self._directory, self._clock, self._log, settings.keep)
+            self._asking = self._start(attributes.run())
+        self._limiter.use_attributes(attributes)
+
+    def close(self) -> None:
+        """Ask no more; what is asked just now may still be answered."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._directory is not None:
+            self._directory.close()
+        self._asking = self._directory = None
