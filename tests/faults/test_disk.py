@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sendwarden.stores.opening import StateDamaged
 from tests.faults.load import MailServer, ask_policy
 from tests.faults.warden import Warden
 from tests.servers.space import wait_for
@@ -101,6 +102,14 @@ def ask(warden: Warden, server: MailServer) -> tuple[str, float]:
     return reference, max(between - start, time.monotonic() - between)
 
 
+def _explained(warden: Warden, references: list[str]) -> set[str]:
+    """After a write that failed the kernel reads old pages again, until the daemon writes anew."""
+    try:
+        return warden.explained(references)
+    except StateDamaged:
+        return set()
+
+
 @pytest.mark.parametrize("kind", ["no room", "syncs fail"])
 def test_while_the_disk_fails_mail_is_answered_and_afterwards_nothing_is_missing(
     kind: str, close: ExitStack
@@ -127,7 +136,7 @@ def test_while_the_disk_fails_mail_is_answered_and_afterwards_nothing_is_missing
             time.sleep(0.02)
     healed = time.monotonic()
     # A sync may also succeed in between, and the next one fail: what counts is that everything is there.
-    wait_for("nothing is missing", lambda: warden.explained(references) == set(references), RECOVERED_S)
+    wait_for("nothing is missing", lambda: _explained(warden, references) == set(references), RECOVERED_S)
     took = time.monotonic() - healed
     wait_for("it is told", lambda: warden.events("store-recovered"))
 
