@@ -70,6 +70,32 @@ def test_a_write_that_fails_acknowledges_nothing_and_is_made_up_for(site: Site) 
     run(work())
 
 
+def test_what_a_failing_disk_said_to_be_synced_is_written_again(site: Site) -> None:
+    """A disk may lose what it took. Records that stand in the log alone are not lost with it."""
+
+    async def work() -> None:
+        async with site.running() as journal:
+            await journal.keep(record("SW-BEFORE"), {"id": "first", "at": START})
+            await journal.keep(record("SW-BEFOR2"), {"id": "second", "at": START})
+            await journal.done("first")
+            await journal.keep_exception("state eve", {"name": "state eve", "state": "held"})
+            with no_room():
+                await until("it fails", lambda: _failing(site))
+                log = site.path.with_name("state.db-wal")
+                with room_for_readers():
+                    log.write_bytes(bytes(log.stat().st_size))
+            await until("it recovers", lambda: not journal.failed)
+            assert site.log.about("state-damaged"), "the log is found to be lost"
+            assert found(site.path, ["SW-BEFORE", "SW-BEFOR2"]) == ["SW-BEFORE", "SW-BEFOR2"]
+        again = Site(site.path)
+        waiting = await again.journal.open(lambda: b"k" * 16)
+        assert [notice["id"] for notice in waiting] == ["second"]
+        assert [one["state"] for one in again.journal.exceptions] == ["held"]
+        await again.journal.close()
+
+    run(work())
+
+
 def test_while_it_fails_a_kill_loses_what_was_never_acknowledged_and_no_more(
     site: Site, tmp_path: Path
 ) -> None:

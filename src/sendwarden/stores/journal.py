@@ -2,8 +2,9 @@
 
 Every `FLUSH_INTERVAL_S` what changed is written; `keep` asks for a batch at once and returns when it is
 durable (everybody waiting shares one). On an error the store counts as failed: nothing is retried as if the
-last attempt had half worked. The file is opened anew, after a pause, and everything known is written again.
-Meanwhile decisions go on from memory, and `keep` raises `StoreDown`.
+last attempt had half worked. The file is opened anew, after a pause, and everything known is written again,
+also records that were written since the log was last folded: a disk that fails may have lost them although
+it said that they were synced. Meanwhile decisions go on from memory, and `keep` raises `StoreDown`.
 
 Known limits: writing everything again takes the event loop some 5 s for a million keys. References given out
 while the file has failed are safe from being given out twice up to half a `REFERENCE_BLOCK` of them.
@@ -79,6 +80,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._state: SqlState | None = None
         self._pending = Batch()
+        self._in_log = Batch()  # records that so far stand in the log alone
         self._waiting: list[asyncio.Future[None]] = []
         self._wanted = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -233,11 +235,16 @@ class Journal:
             batch.meta.update(self.references.facts(upto))
         if not batch:
             return
+        folds = state.folds
         try:
             await self._in_thread(state.write, batch)
         except StoreDown as error:
             await self._fail(error, batch, waiting)
             return
+        self._in_log.followed_by(batch)
+        if state.folds > folds:
+            self._in_log = Batch()
+        del self._in_log.decisions[:-PENDING_RECORDS]
         self._anew = False
         self.references.reserved = max(upto, self.references.reserved)
         for waiter in waiting:
@@ -261,13 +268,13 @@ class Journal:
         """A batch that was not written goes before what has come in meanwhile."""
         later, self._pending = self._pending, batch
         batch.changes.meters.clear()  # read anew from memory
-        batch.decisions += later.decisions
-        batch.notices += later.notices
-        batch.done_notices += later.done_notices
-        batch.exceptions |= later.exceptions
+        batch.followed_by(later)
 
     async def _reopen(self) -> None:
-        batch, self._pending = self._pending, Batch()
+        pending, self._pending = self._pending, Batch()
+        batch = Batch(changes=pending.changes, meta=pending.meta)
+        batch.followed_by(self._in_log)
+        batch.followed_by(pending)
         upto = self.references.reserve()
         batch.meta.update(self.references.facts(upto))  # it may be a new file
         state = None
@@ -281,12 +288,13 @@ class Journal:
             await self._in_thread(state.write, every)
         except StoreDown as error:
             self._log.warning("store-failed", str(error))
-            self._put_back(batch)
+            self._put_back(pending)
             if state is not None:
                 await self._in_thread(state.abandon)
             return
         self._tell_damage(state)
         self._state = state
+        self._in_log = batch.records()
         self.references.reserved = upto
         self.failed, self._anew, self._reopen_pause_s = False, False, REOPEN_FIRST_S
 

@@ -71,6 +71,22 @@ class Batch:
     exceptions: dict[str, Mapping[str, object] | None] = field(default_factory=dict)  # None: it is gone
     meta: dict[str, str] = field(default_factory=dict)
 
+    def records(self) -> "Batch":
+        """What of it is known nowhere else once it is written."""
+        return Batch(
+            decisions=[*self.decisions],
+            notices=[*self.notices],
+            done_notices=[*self.done_notices],
+            exceptions=dict(self.exceptions),
+        )
+
+    def followed_by(self, later: "Batch") -> None:
+        """What has come in later is part of it."""
+        self.decisions += later.decisions
+        self.notices += later.notices
+        self.done_notices += later.done_notices
+        self.exceptions |= later.exceptions
+
     @property
     def must_last(self) -> bool:
         """Does anything in it have to survive a power cut?"""
@@ -97,6 +113,7 @@ class SqlState:
         self._failed = False
         self._engine: Engine | None = None
         self._fold_at = FOLD_BYTES
+        self.folds = 0  # so often everything written so far stood in the file itself
         try:
             if not read_only and not path.exists():
                 create(path)
@@ -295,6 +312,7 @@ class SqlState:
             raise
         # With a reader in the way it is tried again when as much has come in again, not with every batch.
         self._fold_at = FOLD_BYTES + (self._log_bytes() if busy else 0)
+        self.folds += not busy
         return not busy
 
     def _log_bytes(self) -> int:
