@@ -22,10 +22,7 @@ StoredKey = tuple[str, str, dict[int, bytes], int]
 
 
 def checksum(*pieces: bytes) -> int:
-    check = 0
-    for piece in pieces:
-        check = zlib.crc32(piece + b"\0", check)
-    return check
+    return zlib.crc32(b"\0".join((*pieces, b"")))
 
 
 def text_of(raw: bytes) -> str:
@@ -82,8 +79,9 @@ MeterRow = tuple[str, bytes, int, bytes, int]
 
 def meter_rows(table: str, change: Change) -> Iterator[MeterRow]:
     key = bytes_of(change.key)
+    of_key = table.encode() + b"\0" + key
     for part, data in change.parts:
-        yield table, key, part, data, checksum(table.encode(), key, str(part).encode(), data)
+        yield table, key, part, data, zlib.crc32(b"%b\0%d\0%b\0" % (of_key, part, data))
 
 
 # Read in the order in which they stand, by one scan: where a key is damaged the order is, too, and a search

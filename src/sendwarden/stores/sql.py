@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,14 @@ LOAD_KEYS = 500
 LOAD_ROWS = 2000
 # Decisions forgotten in one transaction.
 FORGET_ROWS = 1000
+# Rows of meters that are written at a time.
+ROWS_A_STEP = 200
 # A fact in the file: was it closed, so that all of it is in the file and its log may be gone?
 CLOSED = "closed"
+
+_ROW = "(?, ?, ?, ?, ?)"
+_REPLACE = f"REPLACE INTO meter VALUES {_ROW}"
+_REPLACE_MANY = f"REPLACE INTO meter VALUES {', '.join([_ROW] * ROWS_A_STEP)}"
 
 
 @dataclass(slots=True)
@@ -389,6 +395,12 @@ def _write_meters(connection: Connection, changes: Changes) -> None:
         connection.execute(
             text("DELETE FROM meter WHERE meter_table = :t AND meter_key = :k AND part < :p"), below
         )
-    if added := [row for of_key in parts.values() for row in of_key]:
-        # Thousands of rows ten times a second: as tuples, past the rewriting of names.
-        connection.exec_driver_sql("REPLACE INTO meter VALUES (?, ?, ?, ?, ?)", added)
+    added = [row for of_key in parts.values() for row in of_key]
+    # Thousands of rows ten times a second: past the rewriting of names, and many in one step of SQLite's.
+    # Around each step Python hands its lock to whoever answers mail, and waits for it.
+    whole = len(added) - len(added) % ROWS_A_STEP
+    for start in range(0, whole, ROWS_A_STEP):
+        some = chain.from_iterable(added[start : start + ROWS_A_STEP])
+        connection.exec_driver_sql(_REPLACE_MANY, tuple(some))
+    if left := added[whole:]:
+        connection.exec_driver_sql(_REPLACE, left)

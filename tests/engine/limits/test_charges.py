@@ -168,6 +168,19 @@ def test_memory_stays_bounded_and_what_goes_early_stands() -> None:
     assert counted(meter, NOW + 19) == (1000, 1000)
 
 
+def test_it_stays_so_where_very_many_come_within_one_generation() -> None:
+    charges, meter = Charges(NOW, most=1000), meter_of("100000000/1h")
+    largest = 0
+    for turn in range(100):
+        for number in range(300):
+            reserve(charges, meter, 1, b"%d-%d" % (turn, number))
+        charges.turn(NOW)
+        largest = max(largest, len(charges))
+    assert largest <= 1000 + 300
+    assert charges.find(b"99-299"), "the latest are known"
+    assert counted(meter) == (30_000, 30_000)
+
+
 @given(
     st.lists(
         st.tuples(

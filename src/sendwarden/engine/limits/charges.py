@@ -5,8 +5,8 @@ reserved when it is asked for; the end of the message says how many there were, 
 back. A reservation whose end is never told stands, unless that mail server tells ends at all; then it is
 given back after `KEPT_S`.
 
-Names are kept in generations of `GENERATION_S`. Of too many the oldest go early, and what they were charged
-stands.
+Names are kept in generations of `GENERATION_S`, shorter ones where many come. Of too many the oldest go early,
+and what they were charged stands.
 """
 
 from collections import deque
@@ -25,6 +25,8 @@ KEPT_S = 600
 SETTLED_S = 60
 # Names remembered at a time.
 MOST = 500_000
+# Generations that they make up at the least where there are so many.
+GENERATIONS = 5
 # Names forgotten in one turn, which takes some milliseconds.
 FORGOTTEN_AT_ONCE = 10_000
 
@@ -262,13 +264,14 @@ class Charges:
     def turn(self, quantum: int) -> int:
         """Begin a generation if it is time, and forget some of what is old; how many were given back by that.
 
-        To be called several times a second, since it forgets no more than `FORGOTTEN_AT_ONCE` names.
+        To be called several times a second, since it forgets no more than `FORGOTTEN_AT_ONCE` names, and as
+        many as there are too many.
         """
-        if quantum >= self._young[0][0] + _GENERATION:
+        if quantum >= self._young[0][0] + _GENERATION or len(self._newest) >= self._most // GENERATIONS:
             self._newest = []
             self._young.appendleft((quantum, self._newest))
         self._find_old(quantum)
-        left, back = FORGOTTEN_AT_ONCE, 0
+        left, back = FORGOTTEN_AT_ONCE + max(0, len(self) - self._most), 0
         while left and self._old:
             begun, names, whole = self._old[0]
             some = names[-left:]
