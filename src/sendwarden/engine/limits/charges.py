@@ -5,8 +5,8 @@ reserved when it is asked for; the end of the message says how many there were, 
 back. A reservation whose end is never told stands, unless that mail server tells ends at all; then it is
 given back after `KEPT_S`.
 
-Names are kept in generations of `GENERATION_S`, shorter ones where many come. Of too many the oldest go early,
-and what they were charged stands.
+Names are kept in generations of `GENERATION_S`, shorter ones where many come. Of too many the oldest go
+early, and what they were charged stands.
 """
 
 from collections import deque
