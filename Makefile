@@ -22,6 +22,7 @@ faults: ## the fault tests with the large counts
 	@scripts/environment develop
 	@scripts/servers
 	@FAULTS=full scripts/namespace .venv/bin/python -m pytest -q -m e2e tests/faults
+	@FAULTS=full scripts/namespace .venv/bin/python -m pytest -q -s -m e2e tests/e2e/test_limits.py -k list_and_a_class
 
 bench: ## figures as ratios in one run
 	@scripts/environment develop
