@@ -269,7 +269,8 @@ def test_a_list_and_a_class_are_not_limited(sink: Sink, dovecot: Dovecot) -> Non
     members = ", ".join(addresses)
     settings = '[[override]]\naccounts = ["prof"]\nlimits = "bulk"\nreason = "class lists"\n'
     # Postfix itself lets an alias have 1,000 members and a message 1,000 recipients.
-    alias = f"virtual_alias_expansion_limit = {MEMBERS}\nvirtual_alias_maps = inline:{{ {{ class@example.org = {members} }} }}\n"
+    alias = f"virtual_alias_maps = inline:{{ {{ class@example.org = {members} }} }}\n"
+    alias += f"virtual_alias_expansion_limit = {MEMBERS}\n"
     with Site(sink, dovecot, "both", settings, alias) as site:
         host = site.client("10.9.9.9", "")
         for part in range(0, MEMBERS, 50):
