@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendwarden.core.units import parse_rate
-from sendwarden.engine.limits.meter import ENDLESS, AccountMeter, amount
-from sendwarden.engine.limits.rules import COUNTERS, UNLIMITED, Counts, Limit, Limits, lowest
+from sendwarden.engine.limits.meter import ENDLESS, AccountMeter
+from sendwarden.engine.limits.rules import COUNTERS, UNLIMITED, Counts, Limit, Limits, amount, lowest
 from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS, quantum_of, window_of
 
 START = quantum_of(1_764_000_000.0)
@@ -27,10 +27,11 @@ def message(recipients: int = 1, **others: int) -> Counts:
 
 
 def passed(meter: AccountMeter, quantum: int, counts: Counts) -> bool:
-    """As the service asks: the quick way first."""
-    return (
-        meter.quick(quantum, counts.messages, counts.recipients) or meter.take(quantum, counts).over is None
-    )
+    """As the service asks: the quick way, again where only a quantum has ended, and then the long one."""
+    meter.version = 0  # as of a table whose accounts were not told anew
+    plain = (quantum, counts.messages, counts.recipients)
+    quick = meter.quick(*plain) or (meter.ready(quantum) and meter.quick(*plain))
+    return quick or meter.take(quantum, counts).over is None
 
 
 def test_a_burst_gets_exactly_the_limit() -> None:
@@ -50,6 +51,20 @@ def test_room_comes_back_at_the_end_of_the_step_and_not_before(at: int) -> None:
         assert over.frees == window.leaves(used_at)
         assert not passed(meter, over.frees - 1, message())
         assert passed(meter, over.frees, message(5))
+
+
+def test_a_quantum_that_ended_makes_no_meter_ready_that_something_else_holds_back() -> None:
+    held = [AccountMeter(limits(recipients="100/10m"), "out\neve") for _ in range(4)]
+    fine, gone, renewed, widened = held
+    for meter in held:
+        meter.version = 0
+        assert passed(meter, START, message())
+    gone.leave()
+    renewed.version = -1  # something else holds for its account
+    widened.use(limits(recipients="100/10m", bytes="1000/10m"))
+    assert [meter.ready(START + 1) for meter in held] == [True, False, False, False]
+    assert not fine.ready(START + 1), "it is already"
+    assert fine.recipient_room == 48 and fine.used(fine.limits.limits[0], START + 1) == 1
 
 
 def test_what_never_fits_never_frees() -> None:

@@ -180,7 +180,9 @@ class Charges:
 
     def quick(self, name: bytes, meter: AccountMeter, quantum: int, server: str) -> Charge | None:
         """A new message with its first recipient, if nothing can come of it. None: nothing was counted."""
-        if name in self._charges or not meter.quick(quantum, 1, 1):
+        if name in self._charges:
+            return None
+        if not meter.quick(quantum, 1, 1) and not (meter.ready(quantum) and meter.quick(quantum, 1, 1)):
             return None
         charge = self._charges[name] = Charge(meter, quantum, server)
         self._newest.append(name)

@@ -10,16 +10,13 @@ nothing.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
-from math import ceil
 
 from .outcome import NOTHING_CAME, Crossing, Over, Taken
 from .people import Name, People
 from .rows import merged, widened
-from .rules import COUNTERS, DISTINCT, PLAIN, UNLIMITED, Counts, Limit, Limits
-from .windows import WINDOWS, first_counted
+from .rules import COUNTERS, DISTINCT, LEVELS, PLAIN, UNLIMITED, Counts, Limit, Limits, amount
+from .windows import WINDOWS, first_counted, first_of_each
 
-# Shares of a limit at which somebody is told.
-LEVELS = (0.5, 0.8, 1.0)
 # Room where no limit applies.
 ENDLESS = 1 << 60
 # Version of the stored form.
@@ -116,6 +113,17 @@ class AccountMeter:
             self._touch()
         return True
 
+    def ready(self, quantum: int) -> bool:
+        """Where the running quantum has ended: begin ``quantum``, and work out what may come without a look.
+
+        False: something else than that asks for a look.
+        """
+        if quantum <= self.quantum or self.gone or self.version < 0 or self.others:
+            return False
+        self.roll(quantum)
+        self._set_rooms(self.sums(quantum))
+        return True
+
     def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
         """Count this if every limit has room for all of it, and nothing of it otherwise.
 
@@ -208,12 +216,14 @@ class AccountMeter:
 
     def sums(self, quantum: int) -> list[list[int]]:
         """What counts now: for each window, messages, recipients and the other counters that limits name."""
+        running = [self.messages, self.recipients, *self.others]
+        if not (self.past or self.people):
+            return [running[:] for _ in WINDOWS]
         stride = self._stride
         quanta = self.past[::stride]
-        running = [self.messages, self.recipients, *self.others]
         found = []
-        for window in WINDOWS:
-            at = bisect_left(quanta, first_counted(window.length, window.step, quantum)) * stride
+        for first in first_of_each(quantum):
+            at = bisect_left(quanta, first) * stride
             found.append([now + sum(self.past[at + place :: stride]) for place, now in enumerate(running, 1)])
         if self.people and DISTINCT in self.limits.others:
             place = PLAIN + self.limits.others.index(DISTINCT)
@@ -309,11 +319,13 @@ class AccountMeter:
             self.look_closely()
             return
         rooms = [ENDLESS] * PLAIN
-        for limit in self.limits.limits:
-            used = sums[limit.window][limit.counter]
-            ahead = (amount(limit, level) for level in LEVELS)
-            room = next((reached - 1 - used for reached in ahead if reached > used), 0)
-            rooms[limit.counter] = min(rooms[limit.counter], room)
+        for window, counter, marks in self.limits.marks:
+            used, room = sums[window][counter], 0
+            for reached in marks:
+                if reached > used:
+                    room = reached - 1 - used
+                    break
+            rooms[counter] = min(rooms[counter], room)
         self.message_room, self.recipient_room = rooms
 
     # --- rows of the past: the quantum, then one number for each counter
@@ -376,8 +388,3 @@ class AccountMeter:
 
 _EMPTY: "array[int]" = array("Q")
 _NONE: list[int] = []
-
-
-def amount(limit: Limit, level: float) -> int:
-    """How many reach this share of a limit."""
-    return max(1, ceil(limit.most * level))

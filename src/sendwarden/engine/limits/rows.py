@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from .windows import WINDOWS, first_counted
+from .windows import WINDOWS, first_of_each
+
+_STEPS = tuple(window.step for window in WINDOWS)
 
 
 def widened(numbers: list[int], have: tuple[int, ...], want: tuple[int, ...]) -> list[int]:
@@ -12,22 +14,18 @@ def widened(numbers: list[int], have: tuple[int, ...], want: tuple[int, ...]) ->
 
 def merged(rows: Iterable[tuple[int, list[int]]], quantum: int) -> list[tuple[int, list[int]]]:
     """Rows that leave all their windows together, as one with the last one's quantum; those gone left out."""
-    day = WINDOWS[-1]
-    oldest = first_counted(day.length, day.step, quantum)
+    fine, middle, day = first_of_each(quantum)
+    of_fine, of_middle, of_day = _STEPS
     merged: list[tuple[int, list[int]]] = []
+    last = -1
     for at, row in rows:
-        if at < oldest:
+        if at < day:
             continue
-        if merged and _together(merged[-1][0], at, quantum):
+        # Those of one step of the finest window that still counts them leave every window at the same time.
+        step = of_fine if at >= fine else of_middle if at >= middle else of_day
+        if last >= 0 and last // step == at // step:
             merged[-1] = at, [mine + more for mine, more in zip(merged[-1][1], row, strict=True)]
         else:
             merged.append((at, row))
+        last = at
     return merged
-
-
-def _together(one: int, other: int, quantum: int) -> bool:
-    """Do both quanta, the later one second, leave every window that still counts them at the same time?"""
-    for window in WINDOWS:
-        if other >= first_counted(window.length, window.step, quantum):
-            return one // window.step == other // window.step
-    return False

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
 from sendwarden.core.decision import Verdict
@@ -18,6 +18,8 @@ RECIPIENTS = 1
 # Recipients that differ, and those that the account never wrote to before (`people`).
 DISTINCT = 5
 NEW = 6
+# Shares of a limit at which somebody is told.
+LEVELS = (0.5, 0.8, 1.0)
 # Stands for a window where a limit is one for each message.
 MESSAGE = len(WINDOWS)
 
@@ -41,6 +43,11 @@ class Limit(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.counted} {self.most}/{self.window_name}"
+
+
+def amount(limit: Limit, level: float) -> int:
+    """How many reach this share of a limit."""
+    return max(1, ceil(limit.most * level))
 
 
 class Counts(NamedTuple):
@@ -76,6 +83,13 @@ class Limits:
     def others(self) -> tuple[int, ...]:
         """Counters besides messages and recipients that a limit names."""
         return tuple(sorted({one.counter for one in self.limits if one.counter >= PLAIN}))
+
+    @cached_property
+    def marks(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+        """Window and counter of each limit, with how many reach each of `LEVELS`."""
+        return tuple(
+            (one.window, one.counter, tuple(amount(one, level) for level in LEVELS)) for one in self.limits
+        )
 
     @cached_property
     def people(self) -> bool:

@@ -5,6 +5,7 @@ which it lies is older than the window as a whole: so that never more than a lim
 all of it from a standing start. Room comes back at the ends of steps.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from sendwarden.core.units import Rate
@@ -35,6 +36,12 @@ BY_SECONDS = {window.seconds: number for number, window in enumerate(WINDOWS)}
 def first_counted(length: int, step: int, quantum: int) -> int:
     """The first quantum that still counts in a window."""
     return max(0, (quantum - length) // step * step)
+
+
+@lru_cache(maxsize=8)
+def first_of_each(quantum: int) -> tuple[int, ...]:
+    """The same for each window. Many meters ask in the same quantum."""
+    return tuple(first_counted(window.length, window.step, quantum) for window in WINDOWS)
 
 
 def quantum_of(now: float) -> int:
