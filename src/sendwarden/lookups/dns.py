@@ -71,8 +71,8 @@ class DnsLookups:
         self._kept: dict[Question, tuple[float, DnsAnswer]] = {}  # until when
         self._asked: dict[Question, asyncio.Future[DnsAnswer]] = {}
         self._resolvers: dict[tuple[tuple[str, ...], float], _Resolver] = {}
-        self._under_way = 0
-        self._closing: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Future[DNSResult]] = set()
+        self._retired: dict[asyncio.Task[None], _Resolver] = {}  # still waited for
 
     def cached(self, question: Question) -> DnsAnswer | None:
         kept = self._kept.get(question)
@@ -81,7 +81,7 @@ class DnsLookups:
     async def ask(self, question: Question, within_s: float) -> DnsAnswer:
         answer = self._asked.get(question)
         if answer is None:
-            if self._under_way >= self.most_questions:
+            if len(self._under_way) >= self.most_questions:
                 self.turned_away += 1
                 return DnsAnswer(trouble=f"more than {self.most_questions} questions at a time")
             answer = self._put(question)
@@ -92,10 +92,13 @@ class DnsLookups:
 
     async def close(self) -> None:
         """Give up all that is under way."""
-        for resolver in self._resolvers.values():
+        for closing in self._retired:
+            closing.cancel()
+        for resolver in (*self._resolvers.values(), *self._retired.values()):
             await resolver.close()
         self._resolvers.clear()
-        await asyncio.gather(*self._closing)
+        if self._under_way:  # c-ares has given them up, and the loop is told in its next turn
+            await asyncio.wait(self._under_way)
 
     # --- asking once
 
@@ -108,7 +111,7 @@ class DnsLookups:
             answer.set_result(DnsAnswer(trouble=f"no question can be sent: {trouble}"))
             return answer
         self._asked[question] = answer
-        self._under_way += 1
+        self._under_way.add(asked)
         gives_up = self._loop.call_later(
             patience_s,
             self._answer,
@@ -118,10 +121,11 @@ class DnsLookups:
         )
 
         def ended(found: "asyncio.Future[DNSResult]") -> None:
-            self._under_way -= 1
+            self._under_way.discard(found)
             gives_up.cancel()
+            read = _read(question, found)
             if not answer.done():
-                self._answer(question, answer, _read(question, found))
+                self._answer(question, answer, read)
 
         asked.add_done_callback(ended)
         return answer
@@ -146,8 +150,8 @@ class DnsLookups:
         if found is None or found.questions >= QUESTIONS_EACH:
             if found is not None:
                 closing = self._loop.create_task(found.retire())
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+                self._retired[closing] = found
+                closing.add_done_callback(self._retired.pop)
             found = self._resolvers[place] = _Resolver(*place)
         return found
 

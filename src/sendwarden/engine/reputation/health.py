@@ -3,7 +3,8 @@
 A list must have 127.0.0.2 and must not have 127.0.0.1, in IPv6 ::FFFF:7F00:2 and ::FFFF:7F00:1, and as a list
 of domains TEST and INVALID. One that has what it must not have lists everything; its owner may have given up,
 or its domain may be somebody else's. Many lists of IPv6 addresses, and some others, have no entry to test
-with: that IPv6 has none is not held against a list.
+with: that IPv6 has none is not held against a list. Known limit: rbldnsd answers for both IPv6 entries from
+its IPv4 addresses, so that such a list of all IPv6 addresses is not found out.
 
 A list that gives no answer is left alone for a while, longer each time, and comes back only after several
 answers in a row: one that answers now and then would cost every second message its time limit.
