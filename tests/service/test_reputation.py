@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sendwarden.engine.reputation.findings import Finding, Said
 from sendwarden.engine.reputation.health import CREDITS, REST_S, TEST_AGAIN_S, TEST_S
@@ -262,6 +265,63 @@ def test_a_key_is_told_nowhere() -> None:
 
     told = f"{found} {site.log} {site.reputation.status()} {site.reputation.watched}"
     assert "refuses to answer" in told and "***.bl.test" in told and "s3cr3t" not in told
+
+
+ANSWERS = (
+    "",
+    "127.0.0.2",
+    "127.0.0.9",
+    "127.255.255.254",
+    "203.0.113.9",
+    "!late",
+    "127.0.0.2 127.255.255.252",
+)
+NAMES = ("2.0.0.127", "1.0.0.127", "7.2.0.192", "8.2.0.192")
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(ANSWERS)), min_size=1, max_size=6),
+    st.sampled_from(("retire", "warn")),
+)
+def test_whatever_a_list_does_it_weighs_only_what_it_says_while_it_is_fit(
+    steps: list[dict[str, str]], health_check: Literal["retire", "warn"]
+) -> None:
+    """Each step changes some answers, tests the list, and asks it."""
+    site = ready(replace(BLACK, health_check=health_check), zone={"1.0.0.127.bl.test": ""})
+    (watched,) = site.reputation.watched
+    for step in steps:
+        site.resolver.zone |= {f"{name}.bl.test": answer for name, answer in step.items()}
+        site.clock.at += TEST_S
+        site.test(due=True)
+        for last in (7, 8):
+            (found,) = site.ask(About(f"192.0.2.{last}"), ("dnsbl",))
+            right = site.resolver.zone[f"{last}.2.0.192.bl.test"]
+            assert found.weight == int(found.said is Said.LISTED) <= int(right == "127.0.0.2")
+            if health_check == "retire" and (watched.health.fault or "!" in right or "255" in right):
+                assert found.said is Said.UNKNOWN or not watched.health.unfit
+            assert bool(found.why) is (found.said is Said.UNKNOWN)
+        if site.resolver.zone["1.0.0.127.bl.test"] == "127.0.0.2":
+            assert watched.health.fault and bool(watched.health.unfit) is (health_check == "retire")
+
+
+def test_trouble_of_a_list_that_a_reload_took_away_is_nobodys() -> None:
+    site = ready(BLACK, WHITE, zone={"7.2.0.192.bl.test": "!late"})
+
+    async def asked() -> None:
+        inquiry = site.reputation.begin(CLIENT, {"dnsbl"})
+        Reputation([WHITE], site.resolver, (site.clock, site.log), before=site.reputation)
+        await inquiry.finish(1.0)
+
+    asyncio.run(asked())
+    assert not site.log.warnings
+
+
+def test_trouble_with_questions_of_no_list_is_told() -> None:
+    site = ready(zone={"7.2.0.192.in-addr.arpa": "!SERVFAIL"})
+
+    (found,) = site.ask(checks=("reverse",))
+    assert (found.said, found.weight, found.why) == (Said.UNKNOWN, 0, "SERVFAIL")
+    assert site.log.warnings == [("dns-trouble", "SERVFAIL")]
 
 
 # --- the desk

@@ -90,6 +90,9 @@ class Inquiry:
             return self.found
         loop = asyncio.get_running_loop()
         ends = loop.time() + within_s
+        if len(self._open) == 1:  # the usual case needs no task
+            self.found.append(await self._asked(*self._open.pop(), ends))
+            return self.found
         waiting = {loop.create_task(self._asked(*one, ends)): one[0] for one in self._open}
         self._open = []
         try:
@@ -127,7 +130,10 @@ class Inquiry:
 
 
 class Reputation:
-    """All checks. `keep_testing` is a task of the daemon; before its first round no list is believed."""
+    """All checks, and the one listener of ``resolver``.
+
+    `keep_testing` is a task of the daemon; before its first round no list is believed.
+    """
 
     def __init__(
         self,
@@ -194,9 +200,9 @@ class Reputation:
         if question.kind == "SOA":
             return
         if one is None:
-            if answer.trouble:
+            if answer.trouble and question.route is self._route:
                 self._log.warning("dns-trouble", answer.trouble)
-            return
+            return  # else of a list that a reload took away
         one.asked += 1
         why = answer.trouble
         if not why:
