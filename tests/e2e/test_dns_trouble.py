@@ -238,6 +238,23 @@ def test_resolvers_are_replaced_so_that_their_own_cache_does_not_grow(
     assert run(many()) == {""}
 
 
+def test_renewed_resolvers_are_asked_and_what_is_under_way_still_ends(liar: Liar, run: Run) -> None:
+    liar.mode = "slow"
+
+    async def renewed() -> list[str]:
+        lookups = DnsLookups()
+        by = Route("bl", (liar.place,), 5.0)
+        before = asyncio.ensure_future(lookups.ask(question(liar, by=by), 5.0))
+        await asyncio.sleep(0.05)
+        lookups.renew()
+        after = await lookups.ask(question(liar, "8.2.0.192", by), 5.0)
+        found = [(await before).trouble, after.trouble]
+        await lookups.close()
+        return found
+
+    assert run(renewed()) == ["", ""]
+
+
 def test_no_server_at_all_is_told_at_once(run: Run) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -27,6 +27,7 @@ class AskedLists:
     def use(self, settings: Settings) -> None:
         if self._resolver is None:
             self._resolver = DnsLookups()
+        self._resolver.renew()
         self._resolver.most_questions = settings.dns.questions
         self._resolver.most_kept = settings.dns.answers
         before = getattr(self, "reputation", None)

@@ -1,10 +1,10 @@
-"""Questions to the DNS, on aiodns (c-ares): asked once however many wait, remembered by their TTL, bounded.
+"""Questions to the DNS, by c-ares on the loop: asked once however many wait, remembered by TTL, bounded.
 
 Answers are kept for as long as their records say, an absence for as long as the zone's SOA says (RFC 2308;
 who asks sets `Route.nothing_s`, since c-ares shows no authority section of such answers). c-ares retries by
 itself, by TCP where an answer is cut short, and takes no answer with a wrong id, name or sender. It has a
 cache of its own, which nothing bounds and no argument turns off: a resolver is replaced after
-`QUESTIONS_EACH` questions.
+`QUESTIONS_EACH` questions. The system's servers are read when one is made, so that `renew` reads them anew.
 
 Known limit: a question that is given up goes on in c-ares until its last retry, and counts for the limit of
 questions under way until then.
@@ -14,9 +14,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import aiodns
-from aiodns import error
-from pycares import AresError, DNSRecord, DNSResult
+import pycares
+from pycares import errno
 
 from sendwarden.core.dns import DnsAnswer, Question, Route
 
@@ -37,24 +36,24 @@ TRIES = 3
 _PARTS = 7
 _SHORTEST_TRY_S = 0.05
 
-_ABSENT = frozenset({error.ARES_ENOTFOUND, error.ARES_ENODATA})
+_ABSENT = frozenset({errno.ARES_ENOTFOUND, errno.ARES_ENODATA})
 # What the codes of c-ares mean to a postmaster.
 _TROUBLE: Mapping[int, str] = {
-    error.ARES_ESERVFAIL: "the server failed (SERVFAIL)",
-    error.ARES_EREFUSED: "the server refused (REFUSED)",
-    error.ARES_ENOTIMP: "the server cannot do that (NOTIMP)",
-    error.ARES_EFORMERR: "the server did not understand (FORMERR)",
-    error.ARES_EBADRESP: "the answer cannot be read",
-    error.ARES_ECONNREFUSED: "no server is there",
-    error.ARES_ETIMEOUT: "no answer",
-    error.ARES_ECANCELLED: "given up",
+    errno.ARES_ESERVFAIL: "the server failed (SERVFAIL)",
+    errno.ARES_EREFUSED: "the server refused (REFUSED)",
+    errno.ARES_ENOTIMP: "the server cannot do that (NOTIMP)",
+    errno.ARES_EFORMERR: "the server did not understand (FORMERR)",
+    errno.ARES_EBADRESP: "the answer cannot be read",
+    errno.ARES_ECONNREFUSED: "no server is there",
+    errno.ARES_ETIMEOUT: "no answer",
+    errno.ARES_ECANCELLED: "given up",
 }
 # Kind of records -> pycares' number, and what we take of one.
 _TAKEN: Mapping[str, tuple[int, Callable[[Any], str]]] = {
-    "A": (aiodns.query_type_map["A"], lambda data: str(data.addr)),
-    "AAAA": (aiodns.query_type_map["AAAA"], lambda data: str(data.addr)),
-    "PTR": (aiodns.query_type_map["PTR"], lambda data: str(data.dname).rstrip(".")),
-    "SOA": (aiodns.query_type_map["SOA"], lambda data: str(data.minimum)),
+    "A": (pycares.QUERY_TYPE_A, lambda data: str(data.addr)),
+    "AAAA": (pycares.QUERY_TYPE_AAAA, lambda data: str(data.addr)),
+    "PTR": (pycares.QUERY_TYPE_PTR, lambda data: str(data.dname).rstrip(".")),
+    "SOA": (pycares.QUERY_TYPE_SOA, lambda data: str(data.minimum)),
 }
 
 
@@ -71,8 +70,8 @@ class DnsLookups:
         self._kept: dict[Question, tuple[float, DnsAnswer]] = {}  # until when
         self._asked: dict[Question, asyncio.Future[DnsAnswer]] = {}
         self._resolvers: dict[tuple[tuple[str, ...], float], _Resolver] = {}
-        self._under_way: set[asyncio.Future[DNSResult]] = set()
-        self._retired: dict[asyncio.Task[None], _Resolver] = {}  # still waited for
+        self._retired: set[_Resolver] = set()  # still waited for
+        self._under_way = 0
 
     def cached(self, question: Question) -> DnsAnswer | None:
         kept = self._kept.get(question)
@@ -81,7 +80,7 @@ class DnsLookups:
     async def ask(self, question: Question, within_s: float) -> DnsAnswer:
         answer = self._asked.get(question)
         if answer is None:
-            if len(self._under_way) >= self.most_questions:
+            if self._under_way >= self.most_questions:
                 self.turned_away += 1
                 return DnsAnswer(trouble=f"more than {self.most_questions} questions at a time")
             answer = self._put(question)
@@ -90,44 +89,42 @@ class DnsLookups:
         done, _ = await asyncio.wait({answer}, timeout=within_s)
         return answer.result() if done else DnsAnswer(trouble=f"no answer within {within_s:.2g} s")
 
+    def renew(self) -> None:
+        """Ask by resolvers that are made anew; what is under way goes on."""
+        for resolver in self._resolvers.values():
+            self._retire(resolver)
+        self._resolvers.clear()
+
     async def close(self) -> None:
         """Give up all that is under way."""
-        for closing in self._retired:
-            closing.cancel()
-        for resolver in (*self._resolvers.values(), *self._retired.values()):
-            await resolver.close()
+        for resolver in (*self._resolvers.values(), *self._retired):
+            resolver.close()
         self._resolvers.clear()
-        if self._under_way:  # c-ares has given them up, and the loop is told in its next turn
-            await asyncio.wait(self._under_way)
+        self._retired.clear()
+        await asyncio.sleep(0)  # who waits hears of it
 
     # --- asking once
 
     def _put(self, question: Question) -> "asyncio.Future[DnsAnswer]":
         answer: asyncio.Future[DnsAnswer] = self._loop.create_future()
-        patience_s = question.route.patience_s
         try:
-            asked = self._resolver(question.route).query(question)
-        except (AresError, RuntimeError, OSError) as trouble:  # no descriptors are left
+            resolver = self._resolver(question.route)
+        except (pycares.AresError, OSError) as trouble:  # no descriptors are left
             answer.set_result(DnsAnswer(trouble=f"no question can be sent: {trouble}"))
             return answer
-        self._asked[question] = answer
-        self._under_way.add(asked)
-        gives_up = self._loop.call_later(
-            patience_s,
-            self._answer,
-            question,
-            answer,
-            DnsAnswer(trouble=f"no answer within {patience_s:g} s"),
-        )
+        patience_s = question.route.patience_s
+        late = DnsAnswer(trouble=f"no answer within {patience_s:g} s")
+        gives_up = self._loop.call_later(patience_s, self._answer, question, answer, late)
 
-        def ended(found: "asyncio.Future[DNSResult]") -> None:
-            self._under_way.discard(found)
+        def ended(result: pycares.DNSResult | None, code: int | None) -> None:
+            self._under_way -= 1
             gives_up.cancel()
-            read = _read(question, found)
             if not answer.done():
-                self._answer(question, answer, read)
+                self._answer(question, answer, _read(question, result, code))
 
-        asked.add_done_callback(ended)
+        self._asked[question] = answer
+        self._under_way += 1
+        resolver.query(question, ended)
         return answer
 
     def _answer(self, question: Question, waited_for: "asyncio.Future[DnsAnswer]", answer: DnsAnswer) -> None:
@@ -149,45 +146,106 @@ class DnsLookups:
         found = self._resolvers.get(place)
         if found is None or found.questions >= QUESTIONS_EACH:
             if found is not None:
-                closing = self._loop.create_task(found.retire())
-                self._retired[closing] = found
-                closing.add_done_callback(self._retired.pop)
-            found = self._resolvers[place] = _Resolver(*place)
+                self._retire(found)
+            found = self._resolvers[place] = _Resolver(self._loop, *place)
         return found
+
+    def _retire(self, resolver: "_Resolver") -> None:
+        """Close it when nobody waits for it any more."""
+        self._retired.add(resolver)
+        self._loop.call_later(resolver.patience_s, self._end, resolver)
+
+    def _end(self, resolver: "_Resolver") -> None:
+        if resolver in self._retired:  # else everything was closed meanwhile
+            self._retired.discard(resolver)
+            resolver.close()
+
+
+Ended = Callable[[pycares.DNSResult | None, int | None], None]
 
 
 class _Resolver:
-    """One resolver of c-ares."""
+    """One channel of c-ares, whose sockets the loop watches.
 
-    def __init__(self, servers: Sequence[str], patience_s: float) -> None:
+    c-ares could watch them itself, on a thread, as aiodns has it: but then the thread and the loop wait for
+    each other's locks with each question (`bench.dns_lists`).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, servers: Sequence[str], patience_s: float) -> None:
+        """Raises `pycares.AresError`."""
         self.questions = 0
-        self._patience_s = patience_s
-        timeout_s = max(_SHORTEST_TRY_S, patience_s / _PARTS)
-        self._ares = aiodns.DNSResolver(servers or None, timeout=timeout_s, tries=TRIES)
+        self.patience_s = patience_s
+        self._loop = loop
+        self._under_way = 0
+        self._reading: set[int] = set()
+        self._writing: set[int] = set()
+        try_s = max(_SHORTEST_TRY_S, patience_s / _PARTS)
+        self._tick_s = try_s / 2
+        self._ticking: asyncio.TimerHandle | None = None
+        self._channel = pycares.Channel(
+            servers=servers or None, timeout=try_s, tries=TRIES, sock_state_cb=self._watch
+        )
 
-    def query(self, question: Question) -> "asyncio.Future[DNSResult]":
+    def query(self, question: Question, ended: Ended) -> None:
+        """``ended`` is called in a later turn of the loop, in any case."""
         self.questions += 1
-        return self._ares.query_dns(question.name, question.kind)
+        self._under_way += 1
+        waits = True
 
-    async def retire(self) -> None:
-        """Close it when nobody waits for it any more."""
-        await asyncio.sleep(self._patience_s)
-        await self.close()
+        def answered(result: pycares.DNSResult | None, code: int | None) -> None:
+            nonlocal waits
+            if waits:
+                waits = False
+                self._under_way -= 1
+                self._loop.call_soon(ended, result, code)
 
-    async def close(self) -> None:
-        await self._ares.close()
+        try:
+            self._channel.query(question.name, _TAKEN[question.kind][0], callback=answered)
+        except pycares.AresError as error:  # which may have been told to the callback as well
+            answered(None, error.args[0])
+        if self._under_way and self._ticking is None:
+            self._ticking = self._loop.call_later(self._tick_s, self._tick)
+
+    def close(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._channel.cancel()
+        for socket in self._reading:
+            self._loop.remove_reader(socket)
+        for socket in self._writing:
+            self._loop.remove_writer(socket)
+        self._reading.clear()
+        self._writing.clear()
+        self._channel.close()
+
+    def _watch(self, socket: int, readable: bool, writable: bool) -> None:  # noqa: FBT001 - as c-ares calls it
+        """Which of its sockets c-ares waits for. Once closed it does so from a thread, about none of ours."""
+        nothing = pycares.ARES_SOCKET_BAD
+        if readable:
+            self._loop.add_reader(socket, self._channel.process_fd, socket, nothing)
+            self._reading.add(socket)
+        elif socket in self._reading:
+            self._loop.remove_reader(socket)
+            self._reading.discard(socket)
+        if writable:
+            self._loop.add_writer(socket, self._channel.process_fd, nothing, socket)
+            self._writing.add(socket)
+        elif socket in self._writing:
+            self._loop.remove_writer(socket)
+            self._writing.discard(socket)
+
+    def _tick(self) -> None:
+        """Let c-ares see that time goes by, as long as it waits for something."""
+        self._channel.process_fd(pycares.ARES_SOCKET_BAD, pycares.ARES_SOCKET_BAD)
+        self._ticking = self._loop.call_later(self._tick_s, self._tick) if self._under_way else None
 
 
-def _read(question: Question, found: "asyncio.Future[DNSResult]") -> DnsAnswer:
-    if found.cancelled():
-        return DnsAnswer(trouble="given up")
-    if failure := found.exception():
-        code = failure.args[0] if isinstance(failure, error.DNSError) else None
+def _read(question: Question, result: pycares.DNSResult | None, code: int | None) -> DnsAnswer:
+    if result is None:
         if code in _ABSENT:
             return DnsAnswer(keep_s=question.route.nothing_s)
-        return DnsAnswer(trouble=_TROUBLE.get(code or 0) or f"the DNS failed: {failure}")
-    records: list[DNSRecord] = found.result().answer
+        return DnsAnswer(trouble=_TROUBLE.get(code or 0, f"the DNS failed ({code})"))
     number, take = _TAKEN[question.kind]
-    taken = tuple(take(record.data) for record in records if record.type == number)
-    keep_s = min((float(record.ttl) for record in records), default=0.0)
+    taken = tuple(take(record.data) for record in result.answer if record.type == number)
+    keep_s = min((float(record.ttl) for record in result.answer), default=0.0)
     return DnsAnswer(taken, keep_s if taken else question.route.nothing_s)
