@@ -8,10 +8,13 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sendwarden.core.dns import DnsAnswer, Question, Route
 from sendwarden.engine.reputation.findings import Finding, Said
@@ -136,6 +139,36 @@ def test_a_list_in_trouble_is_out_of_service_and_an_honest_one_beside_it_counts(
     assert log.about("dns-list-unfit") == [
         f"bl: out of service, {after.why.removeprefix('out of service: ')}"
     ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), max_size=12),
+    st.integers(0, 80),
+    st.binary(max_size=9),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_bytes_an_answer_has_it_is_addresses_or_trouble_in_time(
+    liar: Liar, changes: list[tuple[int, int]], cut: int, behind: bytes
+) -> None:
+    def spoil(answer: bytes) -> bytes:
+        spoiled = bytearray(answer)
+        for at, value in changes:
+            spoiled[at % len(spoiled)] = value
+        return bytes(spoiled[: len(spoiled) - cut % 40] + behind)
+
+    async def asked() -> DnsAnswer:
+        lookups = DnsLookups()
+        begin = time.monotonic()
+        answer = await lookups.ask(question(liar, by=Route("bl", (liar.place,), 0.1)), 1.0)
+        assert time.monotonic() - begin < 0.1 + BUSY_S
+        await lookups.close()
+        return answer
+
+    liar.spoil = spoil
+    answer = asyncio.run(asked())
+
+    assert not (answer.records and answer.trouble)
+    DnsList("bl", "dnsbl", "bl.test").read(tuple(str(ip_address(one)) for one in answer.records))
 
 
 def test_many_that_wait_for_one_question_ask_it_once(liar: Liar, run: Run) -> None:

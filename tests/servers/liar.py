@@ -26,6 +26,7 @@ class Liar:
         listed = ("127.0.0.2", *addresses)
         self.names = {f"{'.'.join(reversed(address.split('.')))}.{zone}".lower() for address in listed}
         self.mode = mode
+        self.spoil: Callable[[bytes], bytes] = lambda answer: answer  # the last word on each answer
         self.asked: list[str] = []
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", 0))
@@ -62,7 +63,7 @@ class Liar:
                 if self.mode == "slow":
                     threading.Timer(SLOW_S, self._late, (answer, peer)).start()
                 else:
-                    self._udp.sendto(answer, peer)
+                    self._udp.sendto(self.spoil(answer), peer)
 
     def _late(self, answer: bytes, peer: tuple[str, int]) -> None:
         with suppress(OSError):

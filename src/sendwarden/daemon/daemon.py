@@ -136,6 +136,7 @@ class Daemon:
                 await self._open_listeners(self._configuration)
             except CannotListen:
                 loading.cancel()
+                await self._lists.close()
                 await asyncio.gather(loading, return_exceptions=True)
                 await self._journal.close()
                 raise

@@ -131,9 +131,9 @@ class DnsLookups:
         del self._asked[question]
         if not answer.trouble:
             self._keep(question, answer)
-        self.on_answer(question, answer)
         if not waited_for.done():
             waited_for.set_result(answer)
+        self.on_answer(question, answer)  # before whoever waits goes on
 
     def _keep(self, question: Question, answer: DnsAnswer) -> None:
         self._kept.pop(question, None)  # so that it stands behind the others
