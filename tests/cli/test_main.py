@@ -35,6 +35,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "why": ["SW-7K3QXD"],
     "limits": ["show", "bob"],
     "account": ["resolve", "bob"],
+    "dnsbl": ["check", "192.0.2.7"],
     "help": [],
 }
 MESSAGE = "Subject: a\n\nText.\n"
@@ -210,6 +211,7 @@ def test_nothing_hostile_reaches_the_terminal_by_any_command(command: str, comma
         "mapping": ["T", f"\x1b[2J{bad}"],
         "limits": ["why", f"\x1b[2J{bad}"],
         "account": ["resolve", f"\x1b[2J{bad}"],
+        "dnsbl": ["check", f"\x1b[2J{bad}"],
     }.get(command, list(WORDS[command]))
 
     for form in ([], ["--json"]):

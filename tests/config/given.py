@@ -6,6 +6,7 @@ CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsou
 METER = "metermaid.table.t.quota = 5\n"
 THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 COUNTED = "FROM_ACCESS\n*|* $|INNER;$0|\nINNER\n* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
+LIST = '[[dns_list]]\nname = "a"\nzone = "dnsbl.example.org"\n'
 
 Files = Mapping[str, str | bytes]
 
@@ -50,6 +51,11 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW120": (
         settings('[directory]\nurl = "sqlite://"\nquery = "SELECT 1 WHERE 1 = :acount"'),
         '"SELECT 1 WHERE 1 = :acount"',
+    ),
+    "SW124": (settings(f'{LIST}kind = "dnsbl"\n{LIST}kind = "dnswl"'), '"a"'),
+    "SW125": (
+        settings(f'{LIST}kind = "dnswl"\ncodes = {{ "127.0.0.2" = 2 }}'),
+        '{ "127.0.0.2" = 2 }',
     ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),

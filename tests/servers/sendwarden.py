@@ -64,11 +64,7 @@ class Sendwarden:
 
     def command(self, *words: str, stdin: str = "") -> tuple[int, str]:
         """Run a command of the CLI on this folder; exit code and what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "sendwarden", words[0], "--config", str(self.folder), *words[1:]],
-            input=stdin, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        return command_on(self.folder, *words, stdin=stdin)
 
     def kill(self) -> None:
         """Kill -9."""
@@ -92,6 +88,15 @@ class Sendwarden:
 
     def stop(self) -> int:
         return stop(self.process)
+
+
+def command_on(folder: Path, *words: str, stdin: str = "") -> tuple[int, str]:
+    """Run a command of the CLI on a folder with settings; exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sendwarden", words[0], "--config", str(folder), *words[1:]],
+        input=stdin, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
 
 
 def example(name: str) -> dict[str, str]:

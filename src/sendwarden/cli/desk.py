@@ -41,7 +41,7 @@ def ask(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
     folder = state_folder(loaded)
     asked = {**question, "by": question.get("by") or whoever()}
     gives_up = time.monotonic() + STATE_WITHIN_S
-    while (answer := _asked_daemon(folder / CONTROL_SOCKET, asked)) is None:
+    while (answer := ask_daemon(loaded, asked)) is None:
         try:
             return asyncio.run(_asked_state(loaded, folder, asked))
         except AlreadyRunning as error:
@@ -49,7 +49,13 @@ def ask(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
                 says = f"{error}, or try again (it was waited for {STATE_WITHIN_S:g} s)"
                 raise NotAsked(says) from None
         time.sleep(AGAIN_S)
-    if "error" in answer:
+    return answer
+
+
+def ask_daemon(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any] | None:
+    """The answer of the running daemon; None: there is none. Raises `Refusal`, `NotAsked`."""
+    answer = _asked_daemon(state_folder(loaded) / CONTROL_SOCKET, question)
+    if answer is not None and "error" in answer:
         raise Refusal(str(answer["error"]))
     return answer
 

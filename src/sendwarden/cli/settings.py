@@ -12,6 +12,7 @@ from sendwarden.cli.configuration import NoSettings, add_config, load_configurat
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
+from sendwarden.config.dns import DnsListSettings
 from sendwarden.config.load import Loaded
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import MUST_BE_SET
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 def _rows(loaded: Loaded) -> Iterator[Row]:
     yield from _table(loaded, loaded.settings, (), "")
     yield from _named(loaded, "scanner", loaded.settings.scanner, ())
+    yield from _named(loaded, "dns_list", loaded.settings.dns_list, ())
     yield from _named(loaded, "score_header", loaded.settings.score_header, ())
     yield from _named(loaded, "limits", loaded.settings.limits, SHIPPED_LIMITS)
     for number, override in enumerate(loaded.settings.override):
@@ -78,7 +80,7 @@ def _rows(loaded: Loaded) -> Iterator[Row]:
 def _named(
     loaded: Loaded,
     table: str,
-    own: Sequence[ChannelSettings | LimitSettings | ScannerSettings | ScoreHeaderSettings],
+    own: Sequence[ChannelSettings | DnsListSettings | LimitSettings | ScannerSettings | ScoreHeaderSettings],
     shipped: Iterable[Mapping[str, object]],
 ) -> Iterator[Row]:
     """Tables that have names: those of the settings, then those that are shipped and not changed."""

@@ -50,6 +50,11 @@ CODES: Mapping[str, str] = {
         "listen on this machine alone unless listen.allow says who else may connect."
     ),
     "SW123": "The same socket is named twice. Only one of the two could be opened.",
+    "SW124": "Two lists in the DNS have the same name.",
+    "SW125": (
+        "A list of good addresses (dnswl) has weights. What it lists passes, whatever others say: there is "
+        "nothing to add up."
+    ),
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "

@@ -14,6 +14,7 @@ from tree_sitter import Language, Node, Parser
 
 from sendwarden.config.syntax import readable
 from sendwarden.core.place import Place, Problem
+from sendwarden.engine.reputation.names import KEY_LETTERS
 
 Path = tuple[str | int, ...]
 
@@ -22,6 +23,10 @@ _PARSER = Parser(Language(tree_sitter_toml.language()))
 _SECRET = re.compile(r"""(?P<name>[a-z_]*_secret["']?\s*=\s*)(?P<value>.*)""")
 # So is a password in a URL, though none belongs there.
 _PASSWORD = re.compile(r"""(?P<name>://[^\s"'/@:]*:)(?P<value>[^\s"']+)(?=@)""")
+# So is the key of a list in the DNS, which looks so in its zone (`engine.reputation.names`).
+_KEY_IN_ZONE = re.compile(
+    rf"""(?P<name>zone["']?\s*=\s*["'](?:[^"']*\.)?)(?P<value>[A-Za-z0-9]{{{KEY_LETTERS},}})(?=\.)"""
+)
 _KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
 
 
@@ -67,7 +72,7 @@ def _discreet(problems: Iterable[Problem]) -> Iterable[Problem]:
 
 def without_secret(line: str) -> str:
     """A line of the file as it may be shown, as long as before."""
-    for pattern in (_SECRET, _PASSWORD):
+    for pattern in (_SECRET, _PASSWORD, _KEY_IN_ZONE):
         line = pattern.sub(lambda found: found["name"] + "*" * len(found["value"]), line)
     return line
 

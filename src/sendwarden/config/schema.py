@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from sendwarden.config import values
+from sendwarden.config.dns import DnsListSettings, DnsSettings
 from sendwarden.config.kinds import (
     DatabaseUrl,
     Domain,
@@ -330,6 +331,8 @@ class Settings(SettingsTable):
     metermaid: MetermaidSettings = MetermaidSettings()
     notify: NotifySettings = NotifySettings()
     counting: CountingSettings = CountingSettings()
+    dns: DnsSettings = DnsSettings()
+    dns_list: list[DnsListSettings] = Field(default=[], description="Lists in the DNS.")
     scanner: list[ScannerSettings] = Field(default=[], description="Programs that look into messages.")
     score_header: list[ScoreHeaderSettings] = Field(
         default=[], description="Headers in which others wrote scores."
@@ -345,6 +348,7 @@ class Settings(SettingsTable):
 # Tables that a file may hold several of, and what each of them must say, with what stands in where that is
 # wrong ("": a name is made up).
 MUST_BE_SET: dict[str, dict[str, object]] = {
+    "dns_list": {"name": "", "kind": "dnsbl", "zone": "dnsbl.invalid"},
     "scanner": {"name": "", "kind": "spamd"},
     "score_header": {"name": "", "header": "X-Spam-Score", "writers": ["127.0.0.1/32"]},
     "limits": {"name": ""},

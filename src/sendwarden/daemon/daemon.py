@@ -36,6 +36,7 @@ from sendwarden.daemon.process import (
     most_connections,
     raise_descriptor_limit,
 )
+from sendwarden.daemon.reputation import AskedLists
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
@@ -51,6 +52,7 @@ from sendwarden.service.limiter import Limiter
 from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
+from sendwarden.service.reputation_desk import verbs as dnsbl_verbs
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 
@@ -107,6 +109,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._judge: Judge
         self._directory = AskedDirectory(self._limiter, self._clock, self._log, self._start)
+        self._lists = AskedLists(self._clock, self._log, self._start)
         self._quick: dict[str, Quick] = {}  # by listener
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -133,6 +136,7 @@ class Daemon:
                 await self._open_listeners(self._configuration)
             except CannotListen:
                 loading.cancel()
+                await self._lists.close()
                 await asyncio.gather(loading, return_exceptions=True)
                 await self._journal.close()
                 raise
@@ -180,6 +184,7 @@ class Daemon:
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
         self._desk = Desk(self._limiter, self._book, self._clock, self._log)
+        self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
         self._use(self._configuration)
 
@@ -195,6 +200,7 @@ class Daemon:
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
         self._directory.use(configuration.settings.directory)
+        self._lists.use(configuration.settings)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
@@ -282,6 +288,7 @@ class Daemon:
         while True:
             self._gate.tick()
             self._limiter.tick()
+            self._lists.tick()
             for table, what in ((self._limiter.table, "accounts"), (self._limiter.incoming, "incoming")):
                 if table.full:
                     self._log.warning(f"{what}-full", f"more than {table.most} (counting.accounts)")
@@ -357,6 +364,7 @@ class Daemon:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await self._lists.close()
         if self._room:
             await self._room.close()
         try:

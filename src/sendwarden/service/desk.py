@@ -28,6 +28,7 @@ from sendwarden.service.ports import Clock, EventLog
 
 Question = Mapping[str, Any]
 Answer = dict[str, Any]
+Verb = Callable[[Question], Awaitable[Answer]]
 
 # Accounts that `top` lists at the most.
 MOST_LISTED = 1000
@@ -39,7 +40,7 @@ NO_REASON = "acts by hand have a reason: --reason 'why'"
 # told anew what holds for it.
 SLICE = 200
 # Verbs whose answer takes longer than that to a mail server may, in seconds.
-WITHIN_S: Mapping[str, float] = {"top": 60.0}
+WITHIN_S: Mapping[str, float] = {"top": 60.0, "dnsbl-check": 30.0}
 # An act by hand ends.
 LONGEST_S = 10 * 366 * 86_400.0
 
@@ -72,13 +73,17 @@ class Desk:
         self._book = book
         self._clock = clock
         self._log = log
-        self._verbs: dict[str, Callable[[Question], Awaitable[Answer]]] = {
+        self._verbs: dict[str, Verb] = {
             "show": self._show,
             "set": self._set,
             "reset": self._reset,
             "state": self._state,
             "top": self._top,
         }
+
+    def offer(self, verbs: Mapping[str, Verb]) -> None:
+        """Answer these as well."""
+        self._verbs.update(verbs)
 
     @staticmethod
     def within_s(question: Question) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sendwarden.core.account import State
+from sendwarden.core.dns import DnsAnswer, Question
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
@@ -12,6 +13,7 @@ from sendwarden.engine.world import MeterTables
 
 __all__ = [
     "AccountStates",
+    "Answered",
     "Clock",
     "Directory",
     "DirectoryDown",
@@ -22,6 +24,7 @@ __all__ = [
     "MeterTables",
     "Outside",
     "References",
+    "Resolver",
     "Scanner",
     "SharedRoom",
 ]
@@ -149,3 +152,23 @@ class Scanner(Protocol):
     async def scan(self, message: ToScan) -> Finding:
         """Raises `ScannerDown` for whatever is no answer. Takes as long as it takes: the caller gives up."""
         ...
+
+
+# Who hears of an answer.
+Answered = Callable[[Question, DnsAnswer], None]
+
+
+class Resolver(Protocol):
+    """The DNS. Trouble of any kind is in the answer; nothing raises."""
+
+    on_answer: Answered  # told once of each question that was asked, however many waited for it
+
+    def cached(self, question: Question) -> DnsAnswer | None:
+        """What is known already."""
+        ...
+
+    async def ask(self, question: Question, within_s: float) -> DnsAnswer:
+        """Ask, or wait with those who have asked already, for so long at the most."""
+        ...
+
+    async def close(self) -> None: ...
