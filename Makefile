@@ -1,6 +1,6 @@
 # What a newcomer needs: make serve, make test. The rest is for development; scripts/ holds the how.
 
-.PHONY: serve test check fuzz faults bench fresh
+.PHONY: serve test compiled check fuzz faults bench fresh
 
 serve: ## run it here, no root, no settings
 	@scripts/serve
@@ -12,6 +12,10 @@ test: ## everything, real servers included
 
 check: ## format, lint, types, import contracts
 	@scripts/check
+
+compiled: ## the optional scan in C, for .venv
+	@scripts/environment serve
+	@scripts/compile
 
 fuzz: ## every fuzz target for SECONDS (default 60), and a thousand examples of every property
 	@scripts/environment develop

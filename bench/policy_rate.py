@@ -19,18 +19,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.policy_servers import PEERS, Limit, Running, sendwarden
+from bench.policy_servers import PEERS, Limit, Running, compiled_scan, plain_scan, sendwarden
 
 CONNECTIONS = (10, 100)
 # Ratio of requests a second that we aim at, against each; the limit's is meant at 100 connections.
 TARGETS = {"postfwd": 15, "policyd-rate-limit": 25, "postgrey": 25, "gross": 8}
-TARGET_OF_LIMIT = 0.5
+TARGET_OF_LIMIT, TARGET_COMPILED = 0.5, 0.65
 
 LIMIT, LIMIT_UNIX = "the limit, TCP", "the limit, unix"
 OURS, OURS_UNIX = "Sendwarden, TCP", "Sendwarden, unix"
+# With the optional scan in C (scripts/compile).
+OURS_C, OURS_C_UNIX = "Sendwarden and C, TCP", "Sendwarden and C, unix"
 GREYLISTS = ("postgrey", "gross")
 GREYLISTED_S = 1.5  # the greylists are told to wait for one second
-IN_MEMORY = (OURS, "postfwd", "rspamd, HTTP and Redis")  # what they know of an account
+IN_MEMORY = (OURS, OURS_C, "postfwd", "rspamd, HTTP and Redis")  # what they know of an account
 NO_COMPILER = "bench.policy_rate needs a C compiler, and there is no cc here:  apt install gcc libc6-dev"
 
 
@@ -75,8 +77,9 @@ def compiled(folder: Path, name: str) -> Path:
 
 def started(limit: Limit, peers: Iterable[str], close: ExitStack) -> dict[str, Running]:
     """Start all; a peer that cannot run here is named and left out."""
-    ours, ours_unix = sendwarden()
-    servers = {LIMIT: limit.tcp(), LIMIT_UNIX: limit.unix(), OURS: ours, OURS_UNIX: ours_unix}
+    servers = {LIMIT: limit.tcp(), LIMIT_UNIX: limit.unix()}
+    servers[OURS], servers[OURS_UNIX] = sendwarden(plain_scan())
+    servers[OURS_C], servers[OURS_C_UNIX] = sendwarden(compiled_scan())
     for server in servers.values():
         close.callback(server.stop)
     for name in peers:
@@ -162,14 +165,20 @@ def print_rounds(found: Rounds) -> None:
 
 def print_targets(found: Rounds) -> None:
     print("  Sendwarden's requests a second against those of:   10    100 connections")
-    for name, ours in ((LIMIT, OURS), (LIMIT_UNIX, OURS_UNIX)):
+    for name, ours, target in (
+        (LIMIT, OURS, TARGET_OF_LIMIT),
+        (LIMIT_UNIX, OURS_UNIX, TARGET_OF_LIMIT),
+        (LIMIT, OURS_C, TARGET_COMPILED),
+        (LIMIT_UNIX, OURS_C_UNIX, TARGET_COMPILED),
+    ):
         few, many = (ratio(found, some, ours, name) for some in CONNECTIONS)
-        print(f"    {name:<24} {few:27.2f}{many:7.2f}   target {TARGET_OF_LIMIT} at 100")
+        scan = "   compiled scan" if target == TARGET_COMPILED else ""
+        print(f"    {name:<24} {few:27.2f}{many:7.2f}   target {target} at 100{scan}")
     for name in PEERS:
         if (name, CONNECTIONS[0]) in found:
             few, many = (ratio(found, some, OURS, name) for some in CONNECTIONS)
-            target = f"target {TARGETS[name]} x" if name in TARGETS else "no target"
-            print(f"    {name:<24} {few:26.1f}x{many:6.1f}x   {target}")
+            aim = f"target {TARGETS[name]} x" if name in TARGETS else "no target"
+            print(f"    {name:<24} {few:26.1f}x{many:6.1f}x   {aim}")
 
 
 def run_with(

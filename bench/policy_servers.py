@@ -153,14 +153,30 @@ class Limit:
         return Running(str(path), (process.pid,), lambda: stop(process))
 
 
-def sendwarden() -> tuple[Running, Running]:
-    """One daemon; over TCP and over its unix socket."""
+def plain_scan() -> Path:
+    """A folder that hides a compiled scan, if .venv has one."""
+    folder = Path(tempfile.mkdtemp(prefix="sendwarden-plain-"))
+    (folder / "sendwarden_scan.py").write_text("raise ImportError\n")
+    return folder
+
+
+def compiled_scan() -> Path:
+    """A folder with the compiled scan."""
+    folder = Path(tempfile.mkdtemp(prefix="sendwarden-compiled-"))
+    script = Path(__file__).parent.parent / "scripts" / "compile"
+    subprocess.run([str(script), str(folder)], check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def sendwarden(scan: Path) -> tuple[Running, Running]:
+    """One daemon with the scan in that folder; over TCP and over its unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="sendwarden-bench-"))
     port, path = free_port(), folder / "policy"
     listen = LISTEN.format(tcp=f"127.0.0.1:{port}", unix=f"unix:{path}")
     (folder / "sendwarden.toml").write_text(f'state = "var"\n{RULES}\n{listen}')
     program = Path(sys.executable).with_name("sendwarden")
-    process = _start([str(program), "serve", "--quiet", "--config", str(folder)])
+    arguments = ["serve", "--quiet", "--config", str(folder)]
+    process = _start(["env", f"PYTHONPATH={scan}", str(program), *arguments])
     _listening("Sendwarden", port, process)
     wait_for("Sendwarden's unix socket", path.is_socket)
     pids = (process.pid,)

@@ -248,6 +248,7 @@ int main(int count, char **words)
     read_options(count, words);
     random_state = set.seed ? set.seed : 1;
     draw_accounts();
+    begun = (uint32_t)(now_ns() / 1000000u);
     watch = epoll_create1(0);
     Connection *all = calloc((size_t)set.connections, sizeof *all);
     if (!all)

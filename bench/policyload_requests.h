@@ -35,6 +35,8 @@ typedef struct {
 } Connection;
 
 static uint32_t *draws, messages;
+/* When we began, in ms: no message of ours has the name of one of another run, which the server may remember. */
+static uint32_t begun;
 
 /* ------------------------------------------------------------------ chance */
 
@@ -143,7 +145,8 @@ static char *put_queue_id(char *at, const Connection *one)
 {
     char *from = at;
 
-    at = put_number(put(at, "4d7"), scattered(one->message), 16, 8);
+    at = put_number(at, begun, 16, 8);
+    at = put_number(at, scattered(one->message), 16, 8);
     for (; from < at; from++) /* Postfix writes these with capitals */
         if (*from >= 'a')
             *from = (char)(*from - 'a' + 'A');
@@ -169,7 +172,8 @@ static char *put_policy_request(char *at, const Connection *one)
     if (!first)
         at = put_queue_id(at, one);
     at = put_number(put(at, "\ninstance="), 4096 + (uint32_t)one->fd, 16, 1); /* of one smtpd process */
-    at = put_number(put(at, ".6b059abc."), one->message, 16, 1);
+    at = put_number(put(at, "."), begun, 16, 8);
+    at = put_number(put(at, "."), one->message, 16, 1);
     at = put_number(put(at, ".0\nsize="), at_end ? 2000 + scattered(one->message) % 60000 : 0, 10, 1);
     at = put_login(put(at, "\netrn_domain=\nstress=\nsasl_method=PLAIN\nsasl_username="), one->account);
     at = put(at, "\nsasl_sender=\nccert_subject=\nccert_issuer=\nccert_fingerprint=\nccert_pubkey_fingerprint=");

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from bench.policy_rate import compiled
-from bench.policy_servers import Limit, Running, sendwarden
+from bench.policy_servers import Limit, Running, plain_scan, sendwarden
 from tests.servers.postfix import Postfix, Service
 
 TARGET = 0.9
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         limit = Limit(compiled(Path(folder), "limit")).tcp()
-        ours, _unix = sendwarden()
+        ours, _unix = sendwarden(plain_scan())
         services = [Service("limit", asking(limit)), Service("sendwarden", asking(ours)), Service("nobody")]
         postfix = Postfix(9, services, more="default_transport = discard")
         print(f"{arguments.rounds} rounds of {arguments.messages} messages, {SESSIONS} sessions")

@@ -17,6 +17,7 @@ from sendwarden import __version__
 from sendwarden.cli.exits import CANNOT
 from sendwarden.cli.output import Output, OutputLost, complain, forget
 from sendwarden.cli.words import WordsParser, not_known
+from sendwarden.wire import policy_scan
 
 # Name, module, what it does. In the order in which somebody new meets them.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -40,6 +41,11 @@ class CommandModule(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, arguments: argparse.Namespace, output: Output) -> int: ...
+
+
+def _version() -> str:
+    scan = "   policy requests are scanned in C" if policy_scan.compiled else ""
+    return f"Sendwarden {__version__}{scan}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,7 +105,7 @@ def _top(words: list[str]) -> int:
     top.usage = "sendwarden COMMAND ..."
     top.description = "\n".join(["commands:", *lines])
     top.formatter_class = argparse.RawDescriptionHelpFormatter
-    top.add_argument("--version", action="version", version=f"Sendwarden {__version__}")
+    top.add_argument("--version", action="version", version=_version())
     top.read(words)
     top.print_help()
     return CANNOT

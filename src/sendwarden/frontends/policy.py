@@ -132,12 +132,12 @@ class PolicyConnection(Connection):
         self._last = data
 
     def _answered_quickly(self, data: bytes) -> bool:
-        found = scan(data)
-        if found is None or data[found.end() :] != self._tail:
+        found = scan(data, self._tail or b"")
+        if found is None:
             return False
         quick = self._quick
         assert quick is not None
-        state, address, sender, count, queue_id, instance, login = found.groups()
+        state, address, sender, count, queue_id, instance, login = found
         quantum = quick.limiter.quantum
         message = (instance, address, login, quick.epoch)
         charge = quick.charges.find(instance)
