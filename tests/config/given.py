@@ -6,6 +6,10 @@ CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsou
 METER = "metermaid.table.t.quota = 5\n"
 THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 COUNTED = "FROM_ACCESS\n*|* $|INNER;$0|\nINNER\n* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
+LDAP = (
+    '[directory]\nurl = "ldap://127.0.0.1"\nbase = "dc=example"\n'
+    'filter = "(uid=:account)"\nlimits_attribute = "employeeType"\n'
+)
 
 Files = Mapping[str, str | bytes]
 
@@ -50,6 +54,15 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW120": (
         settings('[directory]\nurl = "sqlite://"\nquery = "SELECT 1 WHERE 1 = :acount"'),
         '"SELECT 1 WHERE 1 = :acount"',
+    ),
+    "SW124": (settings(LDAP + 'bind_dn = "cn=warden"\n'), '"cn=warden"'),
+    "SW125": (settings(LDAP), '"ldap://127.0.0.1"'),
+    "SW126": (
+        settings(
+            LDAP.replace("127.0.0.1", "ldap.example.org")
+            + 'bind_dn = "cn=warden"\npassword_secret = "word"\n'
+        ),
+        '"ldap://ldap.example.org"',
     ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
@@ -171,6 +184,7 @@ WARNINGS = frozenset(
         "SW109",
         "SW115",
         "SW119",
+        "SW126",
         "SW326",
         "SW140",
         "SW130",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sendwarden.lookups.sql import SqlDirectory
-from sendwarden.service.ports import DirectoryDown
+from sendwarden.service.ports import DirectoryDown, Entry
 
 QUERY = "SELECT limits FROM users WHERE login = :account"
 
@@ -27,7 +27,7 @@ def asked(url: str, *accounts: str, query: str = QUERY) -> list[str]:
     async def work() -> list[str]:
         directory = SqlDirectory(url, "", query)
         try:
-            return [await directory.row_of(account) for account in accounts]
+            return [(await directory.entry_of(account)).row for account in accounts]
         finally:
             directory.close()
 
@@ -62,16 +62,16 @@ def test_it_comes_back_by_itself_and_makes_no_file(tmp_path: Path, url: str) -> 
     async def work() -> None:
         directory = SqlDirectory(url, "", QUERY)
         path = tmp_path / "users.db"
-        assert await directory.row_of("bob") == "bulk"
+        assert await directory.entry_of("bob") == Entry("bulk")
         path.rename(tmp_path / "away")
         with pytest.raises(DirectoryDown, match="there is no"):
-            await directory.row_of("bob")
+            await directory.entry_of("bob")
         assert not path.exists()
         path.touch()
         with pytest.raises(DirectoryDown, match="no such table"):
-            await directory.row_of("bob")
+            await directory.entry_of("bob")
         (tmp_path / "away").rename(path)
-        assert await directory.row_of("bob") == "bulk"
+        assert await directory.entry_of("bob") == Entry("bulk")
         directory.close()
 
     asyncio.run(work())

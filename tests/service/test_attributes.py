@@ -11,7 +11,7 @@ from sendwarden.core.decision import Verdict
 from sendwarden.engine.limits.rules import Limit, Limits
 from sendwarden.service import attributes as module
 from sendwarden.service.attributes import Attributes, names_in
-from sendwarden.service.ports import DirectoryDown
+from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 from sendwarden.service.quick import Quick
 from tests.service.test_limits_at_work import Warden
 from tests.stores.around import until
@@ -26,15 +26,18 @@ class Rows:
 
     def __init__(self, **rows: str) -> None:
         self.rows = rows
-        self.down = False
+        self.senders: dict[str, tuple[str, ...]] = {}
+        self.down = self.unclear = False
         self.asked: list[str] = []
 
-    async def row_of(self, account: str) -> str:
+    async def entry_of(self, account: str) -> Entry:
         self.asked.append(account)
         await asyncio.sleep(0)
         if self.down:
             raise DirectoryDown("it is away")
-        return self.rows.get(account, "")
+        if self.unclear:
+            raise DirectoryUnclear("several entries")
+        return Entry(self.rows.get(account, ""), self.senders.get(account, ()))
 
     def close(self) -> None: ...
 
