@@ -149,16 +149,25 @@ def test_an_answer_is_asked_for_anew_and_meanwhile_the_old_one_counts() -> None:
     running(site, work)
 
 
-def test_accounts_that_send_no_more_are_forgotten() -> None:
-    site = Site(Rows(eve="bulk"))
+def test_accounts_that_send_no_more_are_not_asked_about_and_forgotten_where_there_are_too_many() -> None:
+    site = Site(Rows(bob="bulk", carol="bulk"))
 
     async def work() -> None:
         site.most("bob")
-        await until("it is known", lambda: "bob" in site.attributes._known)  # noqa: SLF001
+        await until("it is known", lambda: site.most("bob") == 50)
+        for _ in range(5):
+            site.clock.at += KEEP_S + 30
+            site.limiter.tick()
+        assert site.directory.asked == ["bob"]
+        assert site.most("bob") == 50, "until there is another answer"
+        site.attributes.most = 1
+        site.most("carol")
+        await until("it is known", lambda: site.most("carol") == 50)
+        await until("bob is asked about", lambda: site.directory.asked == ["bob", "bob", "carol"])
         site.clock.at += KEEP_S + 30
         site.limiter.tick()
-        assert not site.attributes._known  # noqa: SLF001
-        assert site.directory.asked == ["bob"]
+        site.directory.down = True
+        assert (site.most("bob"), site.most("carol")) == (5, 50)
 
     running(site, work)
 

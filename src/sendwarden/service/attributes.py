@@ -19,7 +19,7 @@ NAMES = ("account", "local", "domain")
 # Pause between questions while the directory is down.
 DOWN_S = 5.0
 # An answer that is so old is not taken as the last word where it would cost somebody a message.
-DOUBT_S = 30.0
+DOUBT_S = 10.0
 
 # As SQLAlchemy's text() finds bound parameters.
 _NAME = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
