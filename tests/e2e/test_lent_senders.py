@@ -1,4 +1,4 @@
-"""What SQL or LDAP lets a login send as, at a real Postfix: nobody waits for it, nobody is wrongly refused."""
+"""What SQL or LDAP lets a login send as, at a real Postfix: nobody waits, and nobody is wrongly refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

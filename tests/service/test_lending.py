@@ -71,9 +71,8 @@ def test_the_first_question_passes_and_is_told_and_the_next_is_held_against_what
     async def work() -> None:
         first = site.at(Stage.MAIL, "boss@example.org")
         assert first.plain
-        assert [sentence(reason) for reason in first.reasons] == [
-            'it was not known yet whether "boss@example.org" belongs to "eve", since the directory had not answered'
-        ]
+        (reason,) = first.reasons
+        assert 'not known yet whether "boss@example.org" belongs to "eve"' in sentence(reason)
         assert site.log.about("sender-not-known")
         await until("it is known", lambda: site.attributes.senders("eve") is not None)
         assert site.at(Stage.MAIL, "boss@example.org").verdict is Verdict.REFUSE
