@@ -110,6 +110,11 @@ class Slapd:
     def socket_url(self) -> str:
         return f"ldapi://{str(self._space.folder).replace('/', '%2F')}%2Fldapi"
 
+    @property
+    def reader(self) -> tuple[str, str]:
+        """Who may read everything, and the password."""
+        return READER, PASSWORD
+
     def start(self) -> None:
         self.process = self._space.start(
             "slapd", "-d", "0", "-f", f"{self._space.folder}/slapd.conf",

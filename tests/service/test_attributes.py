@@ -183,6 +183,15 @@ def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
     running(site, work)
 
 
+@pytest.mark.parametrize("account", ["eve\0", "eve\n", " eve", "eve ", "eve\udcff", "\0"])
+def test_a_name_that_a_server_could_take_for_another_is_not_asked_about(account: str) -> None:
+    site = Site(Rows(eve="bulk"))
+    assert site.most(account) == 5
+    assert site.attributes.senders(account) == ()
+    site.attributes.doubt(account)
+    assert not site.attributes._waiting  # noqa: SLF001
+
+
 def test_hosts_and_programs_are_in_no_directory() -> None:
     site = Site(Rows())
     for account in ("[192.0.2.7]", "[local]", "[uid:33]"):

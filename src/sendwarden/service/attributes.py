@@ -70,6 +70,8 @@ class Attributes:
             self._want(account)
 
     def _find(self, account: str) -> Known:
+        if not account.isprintable() or account != account.strip():
+            return _NOBODY
         known = self._known.get(account) or self._old.get(account) or _NOTHING
         if known.asked + self._keep_s <= self._clock.now():
             self._want(account)
@@ -136,3 +138,5 @@ class Attributes:
 
 
 _NOTHING = Known(None, float("-inf"))
+# Servers differ in what they read of a name with a NUL, and take off blanks: it would be found as another one.
+_NOBODY = Known(Entry(), float("inf"))
