@@ -131,8 +131,8 @@ def test_addresses_of_active_directory_are_read_and_other_schemes_are_not(either
     assert set(entry(place(either), "ad").senders) == {"ad@example.org", "help@example.org"}
 
 
-# Logins of a thief, that find somebody where they become part of a filter. One with NUL behind a name (389-ds
-# reads to the NUL) or with a line feed there (it takes off what is white) is never asked about: see `Attributes`.
+# Logins of a thief, that find somebody where they become part of a filter. Not "bob\0", which 389-ds reads as
+# bob, nor "bob\n", of which it takes off the end: `Attributes` never asks about them.
 HOSTILE = [
     "*)(uid=*", "bob)(|(uid=*", "b*", "*b", "bo\\62", "bob\\00", "\0", "bob\udcff", "\udcff*",
     "(", ")", "\\", "&(", "bob)(objectClass=*", "*)(&", "uid=bob", "bob#", ":account", "x" * 1_000 + "*", "",

@@ -138,5 +138,5 @@ class Attributes:
 
 
 _NOTHING = Known(None, float("-inf"))
-# Servers differ in what they read of a name with a NUL, and take off blanks: it would be found as another one.
+# Servers read a name to its NUL, or take off blanks at its ends: it would be found as another one.
 _NOBODY = Known(Entry(), float("inf"))
