@@ -30,7 +30,7 @@ directory {folder}/data
 maxsize 1073741824
 rootdn "{root}"
 rootpw "{password}"
-index uid,mail eq
+index objectClass,uid,mail eq
 access to attrs=userPassword by anonymous auth by * none
 access to *
   by dn.exact="{reader}" read

@@ -7,6 +7,7 @@ old answer meanwhile. While the directory is down what is known stays.
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from sendwarden.service.ports import Clock, Directory, DirectoryDown, DirectoryU
 
 # Accounts that wait for an answer, and whose answer is remembered, at the most.
 MOST_WAITING = 100_000
+# Accounts that are looked through in one go: some milliseconds, in which no mail server is answered.
+MOST_AT_ONCE = 1_000
 # What a query of a directory may name: the account as a whole, and its parts.
 NAMES = ("account", "local", "domain")
 # Pause between questions while the directory is down.
@@ -44,9 +47,10 @@ class Attributes:
         self._clock = clock
         self._log = log
         self._keep_s = keep_s
-        self._known: dict[str, Known] = {}  # of accounts that send, those asked about first at the front
-        self._old: dict[str, Known] = {}  # of others, for when they come back
-        self._waiting: dict[str, None] = {}
+        # Ordered ones, since a dict from whose front much was taken is slow to say what stands there.
+        self._known = OrderedDict[str, Known]()  # of accounts that send, those asked about first at the front
+        self._old = OrderedDict[str, Known]()  # of others, for when they come back
+        self._waiting = OrderedDict[str, None]()
         self._wanted = asyncio.Event()
         self.down = False
         # The names of rows that there are, and who hears that an account has another one.
@@ -83,20 +87,23 @@ class Attributes:
             self._wanted.set()
 
     def refresh(self, in_use: Callable[[str], bool]) -> None:
-        """To be called now and then: ask again about those that send, put the others aside."""
+        """To be called several times a second: ask again about those that send, put the others aside."""
         before = self._clock.now() - self._keep_s
-        while not self.down and self._known:
-            account, known = next(iter(self._known.items()))
+        for _ in range(MOST_AT_ONCE):
+            account = next(iter(self._known), None)
+            if account is None or self.down:
+                break
+            known = self._known[account]
             if known.asked > before and len(self._known) <= self.most:
-                return
+                break
             del self._known[account]
             if in_use(account) and known.asked <= before:
                 self._known[account] = known._replace(asked=self._clock.now())  # until the answer is there
                 self._want(account)
             else:
                 self._old[account] = known
-        while self._old and len(self._known) + len(self._old) > self.most:
-            del self._old[next(iter(self._old))]
+        for _ in range(min(MOST_AT_ONCE, len(self._known) + len(self._old) - self.most, len(self._old))):
+            self._old.popitem(last=False)
 
     async def run(self) -> None:
         """Ask about those that wait, one after the other, for ever."""
@@ -114,8 +121,7 @@ class Attributes:
         except DirectoryDown as error:
             self.down = True
             self._log.warning("directory-down", str(error))
-            self._waiting.pop(account, None)
-            self._waiting[account] = None  # behind the others, if it is this one that cannot be answered
+            self._waiting.move_to_end(account)  # behind the others, if it is this one that has no answer
             return False
         except DirectoryUnclear as error:
             self._log.warning("directory-unclear", str(error))
