@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sendwarden.config.access import PlaceOf
-from sendwarden.config.schema import DirectorySettings
+from sendwarden.config.directory import DirectorySettings
 from sendwarden.config.values import shown
 from sendwarden.core.ldap_filter import FilterTemplate, NotAFilter, read_filter
 from sendwarden.core.place import Problem, Severity, did_you_mean, has_errors

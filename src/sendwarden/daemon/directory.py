@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sendwarden.config.schema import DirectorySettings
+from sendwarden.config.directory import DirectorySettings
 from sendwarden.core.ldap_filter import read_filter
 from sendwarden.lookups.ldap import LdapDirectory
 from sendwarden.lookups.ldap_place import LdapPlace
