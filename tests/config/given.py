@@ -1,6 +1,10 @@
 """For each code of a problem a configuration that has it, and nothing else wrong."""
 
+import sys
 from collections.abc import Mapping
+from types import ModuleType
+
+import pytest
 
 CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsourcefilter = "s.filter"\n'
 METER = "metermaid.table.t.quota = 5\n"
@@ -12,6 +16,11 @@ LDAP = (
 )
 
 Files = Mapping[str, str | bytes]
+
+
+def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SW125 says that python-ldap is not there; it is for all others, whatever is installed here."""
+    monkeypatch.setitem(sys.modules, "ldap", None if code == "SW125" else ModuleType("ldap"))
 
 
 def settings(text: str) -> Files:
