@@ -13,15 +13,16 @@ from sendwarden.cli.surroundings import Found, look_around
 from tests.cli.command import Commands
 from tests.cli.state import damage_state
 from tests.config.folder import example, load_folder, write
-from tests.config.given import GIVEN, WARNINGS
+from tests.config.given import GIVEN, WARNINGS, pretend_library
 
 FOUND = [Found("Postfix", here=True, detail="3.7.11 (/etc/postfix)"), Found("Exim", here=False)]
 
 
 @pytest.mark.parametrize("code", [code for code in GIVEN if code not in WARNINGS])
 def test_it_refuses_to_start_with_any_error_and_shows_the_same_list_as_check(
-    code: str, commands: Commands
+    code: str, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pretend_library(code, monkeypatch)
     write(commands.folder, {"sendwarden.toml": "", **GIVEN[code][0]})
     listed = commands.on_folder("check").out
 

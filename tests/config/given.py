@@ -1,14 +1,27 @@
 """For each code of a problem a configuration that has it, and nothing else wrong."""
 
+import sys
 from collections.abc import Mapping
+from types import ModuleType
+
+import pytest
 
 CHANNEL = '[[channel]]\nname = "s"\nlogin = true\nenvelope_from = "account"\nsourcefilter = "s.filter"\n'
 METER = "metermaid.table.t.quota = 5\n"
 THROTTLE = "FILTER_ASK\n*|* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 COUNTED = "FROM_ACCESS\n*|* $|INNER;$0|\nINNER\n* $[IMTA_LIB:check_metermaid.so,throttle,t,$0]$Y\n"
 LIST = '[[dns_list]]\nname = "a"\nzone = "dnsbl.example.org"\n'
+LDAP = (
+    '[directory]\nurl = "ldap://127.0.0.1"\nbase = "dc=example"\n'
+    'filter = "(uid=:account)"\nlimits_attribute = "employeeType"\n'
+)
 
 Files = Mapping[str, str | bytes]
+
+
+def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here."""
+    monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
 def settings(text: str) -> Files:
@@ -56,6 +69,15 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW125": (
         settings(f'{LIST}kind = "dnswl"\ncodes = {{ "127.0.0.2" = 2 }}'),
         '{ "127.0.0.2" = 2 }',
+    ),
+    "SW126": (settings(LDAP + 'bind_dn = "cn=warden"\n'), '"cn=warden"'),
+    "SW127": (settings(LDAP), '"ldap://127.0.0.1"'),
+    "SW128": (
+        settings(
+            LDAP.replace("127.0.0.1", "ldap.example.org")
+            + 'bind_dn = "cn=warden"\npassword_secret = "word"\n'
+        ),
+        '"ldap://ldap.example.org"',
     ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
@@ -177,6 +199,7 @@ WARNINGS = frozenset(
         "SW109",
         "SW115",
         "SW119",
+        "SW128",
         "SW326",
         "SW140",
         "SW130",

@@ -14,7 +14,13 @@ from sendwarden.core.place import Problem, Severity, has_errors
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.stores.sql import Batch, SqlState
 from tests.config.folder import marked, write
-from tests.config.given import GIVEN, LIVE, WARNINGS, settings
+from tests.config.given import GIVEN, LIVE, WARNINGS, pretend_library, settings
+
+
+@pytest.fixture(autouse=True)
+def _python_ldap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    pretend_library(params.get("code", ""), monkeypatch)
 
 
 def test_the_table_has_every_code() -> None:

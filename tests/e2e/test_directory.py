@@ -1,12 +1,12 @@
-"""Rows of limits from an SQL database at a running Sendwarden, which no answer waits for."""
+"""Rows of limits from SQL and LDAP at a running Sendwarden, which no answer waits for."""
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.directories import KINDS, Accounts, Kept
 from tests.servers.client import Client, message
 from tests.servers.dovecot import Dovecot
 from tests.servers.postfix import Postfix, Service
@@ -18,9 +18,7 @@ SETTINGS = """
 mode = "enforce"
 [site]
 domains = ["example.org"]
-[directory]
-url = "sqlite:///{database}"
-query = "SELECT limits FROM users WHERE login = :account"
+{directory}
 keep = "30s"
 [[limits]]
 name = "external"
@@ -31,25 +29,24 @@ recipients = "2/10m"
 """
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "users.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE users (login TEXT PRIMARY KEY, limits TEXT)")
-    connection.executemany("INSERT INTO users VALUES (?, ?)", [("eve", "small"), ("bob", None)])
-    connection.commit()
-    connection.close()
-    return path
+ACCOUNTS: Accounts = {"eve": ("small", []), "bob": ("", []), "dave": ("small", [])}
+
+
+@pytest.fixture(params=KINDS)
+def directory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    kept = KINDS[request.param](ACCOUNTS, tmp_path)
+    yield kept
+    kept.remove()
 
 
 @pytest.fixture
-def site(sink: Sink, dovecot: Dovecot, database: Path) -> Iterator[tuple[Sendwarden, Postfix]]:
-    sendwarden = Sendwarden(SETTINGS.format(database=database))
+def site(sink: Sink, dovecot: Dovecot, directory: Kept) -> Iterator[tuple[Sendwarden, Postfix]]:
+    sendwarden = Sendwarden(SETTINGS.replace("{directory}", directory.settings))
     asked = {"smtpd_milters": f"inet:127.0.0.1:{sendwarden.milter}", "smtpd_sasl_auth_enable": "yes"}
     postfix = Postfix(sink.port, [Service("smtp", asked)], dovecot.sasl)
     yield sendwarden, postfix
     postfix.stop()
-    sendwarden.stop()
+    assert sendwarden.stop() == 0
 
 
 def rows(sendwarden: Sendwarden, account: str) -> set[str]:
@@ -68,8 +65,8 @@ def sent(postfix: Postfix, login: str, number: int) -> list[int]:
     return codes
 
 
-def test_a_row_of_the_database_holds_and_stays_while_it_is_away(
-    site: tuple[Sendwarden, Postfix], database: Path
+def test_a_row_of_the_directory_holds_and_stays_while_it_is_away(
+    site: tuple[Sendwarden, Postfix], directory: Kept
 ) -> None:
     sendwarden, postfix = site
     assert sent(postfix, "eve", 1) == [250]
@@ -77,8 +74,13 @@ def test_a_row_of_the_database_holds_and_stays_while_it_is_away(
     assert sent(postfix, "eve", 3) == [250, 450, 450]
     assert sent(postfix, "bob", 6) == [250] * 5 + [450]
 
-    database.rename(database.with_suffix(".away"))
+    directory.go_away()
     assert sent(postfix, "carol", 6) == [250] * 5 + [450]
     wait_for("that it is away is told", lambda: sendwarden.warnings("directory-down"))
     assert rows(sendwarden, "eve") == {"small"}
     assert sent(postfix, "eve", 1) == [450]
+    assert sent(postfix, "dave", 1) == [250]
+    assert rows(sendwarden, "dave") == {"external"}
+
+    directory.come_back()
+    wait_for("dave's row is known", lambda: rows(sendwarden, "dave") == {"small"})

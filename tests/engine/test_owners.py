@@ -1,6 +1,7 @@
 """engine.owners: an account may use its own address, and what a table of Postfix's form lends it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,53 @@ def test_the_file_that_the_documentation_shows_is_right() -> None:
     table, problems = read_senders("senders", text, IdentityRules())
 
     assert problems == [] and table.domains == {"shop.example": frozenset({"shop-admin", "dave"})}
+
+
+# --- what a directory lends
+
+GRANTED = (
+    "info@example.org",
+    "INFO+List@example.org",
+    "sales",
+    "@Shop.example",
+    "@",
+    "",
+    "a b",
+    "x@",
+    "@a b",
+    "\0",
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [
+        ("info@example.org", True),
+        ("Info+x@EXAMPLE.org", True),
+        ("info+list@example.org", True),
+        ("info@example.net", False),
+        ("sales@example.net", True),
+        ("sales@elsewhere.example", False),
+        ("any.body@shop.example", True),
+        ("any.body@sub.shop.example", False),
+        ("nobody", False),
+        ("", False),
+        ("x", False),
+        ("a b@example.org", False),
+        ("boss@example.org", False),
+    ],
+)
+def test_all_that_a_directory_lends_counts_and_nothing_that_is_no_address(address: str, *, may: bool) -> None:
+    assert Owners(RULES, DOMAINS, granted=GRANTED).may_use("eve", address) is may
+
+
+def test_what_a_directory_lends_stands_beside_the_file() -> None:
+    both = replace(owners(), granted=("boss@example.org",))
+    assert both.may_use("bob", "boss@example.org")
+    assert both.may_use("bob", "info@example.org")
+
+
+@given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
+def test_a_directory_may_say_anything(address: str, granted: list[str]) -> None:
+    may = Owners(RULES, DOMAINS, granted=tuple(granted)).may_use("eve", address)
+    assert may in (True, False)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sendwarden.lookups.sql import SqlDirectory
-from sendwarden.service.ports import DirectoryDown
+from sendwarden.lookups.sql import MOST_SENDERS, SqlDirectory
+from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 
 QUERY = "SELECT limits FROM users WHERE login = :account"
 
@@ -27,7 +27,7 @@ def asked(url: str, *accounts: str, query: str = QUERY) -> list[str]:
     async def work() -> list[str]:
         directory = SqlDirectory(url, "", query)
         try:
-            return [await directory.row_of(account) for account in accounts]
+            return [(await directory.entry_of(account)).row for account in accounts]
         finally:
             directory.close()
 
@@ -41,6 +41,49 @@ def test_a_row_is_what_the_query_gives_and_nothing_where_it_gives_none(url: str)
 def test_the_parts_of_an_account_can_be_asked_for(url: str) -> None:
     query = "SELECT limits FROM users WHERE login = :local AND domain = :domain"
     assert asked(url, "carol@a.example", "carol@b.example", "bob", query=query) == ["webmail", "", "bulk"]
+
+
+@pytest.mark.parametrize("rows", ["", QUERY])
+def test_all_addresses_that_a_query_gives_are_lent_and_a_field_may_hold_several(url: str, rows: str) -> None:
+    aliases = (
+        ("bob", "info@example.org"),
+        ("bob", "a@x.example, b@x.example\t@y.example"),
+        ("bob", None),
+        ("bob", '"odd, one"@x.example'),
+        ("eve", "eve@example.org"),
+    )
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE aliases (login TEXT, alias TEXT)")
+        connection.executemany("INSERT INTO aliases VALUES (?, ?)", aliases)
+    connection.close()
+
+    assert lent(url, "bob", rows) == Entry(
+        "bulk" if rows else "",
+        ("info@example.org", "a@x.example", "b@x.example", "@y.example", '"odd, one"@x.example'),
+    )
+    for odd in ODD:
+        assert lent(url, odd, rows) == Entry()
+
+
+def lent(url: str, account: str, rows: str = "") -> Entry:
+    async def work() -> Entry:
+        directory = SqlDirectory(url, "", rows, "SELECT alias FROM aliases WHERE login = :account")
+        try:
+            return await directory.entry_of(account)
+        finally:
+            directory.close()
+
+    return asyncio.run(work())
+
+
+def test_more_addresses_than_anybody_has_are_not_taken(url: str) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE aliases (login TEXT, alias TEXT)")
+        many = [("bob", f"a{number}@example.org") for number in range(MOST_SENDERS + 1)]
+        connection.executemany("INSERT INTO aliases VALUES (?, ?)", many)
+    connection.close()
+    with pytest.raises(DirectoryUnclear, match="more than 1000 addresses"):
+        lent(url, "bob")
 
 
 ODD = ["' OR 1=1 --", "x'; DROP TABLE users; --", ":account", "%", "bob\udcff", "\0"]
@@ -62,16 +105,16 @@ def test_it_comes_back_by_itself_and_makes_no_file(tmp_path: Path, url: str) -> 
     async def work() -> None:
         directory = SqlDirectory(url, "", QUERY)
         path = tmp_path / "users.db"
-        assert await directory.row_of("bob") == "bulk"
+        assert await directory.entry_of("bob") == Entry("bulk")
         path.rename(tmp_path / "away")
         with pytest.raises(DirectoryDown, match="there is no"):
-            await directory.row_of("bob")
+            await directory.entry_of("bob")
         assert not path.exists()
         path.touch()
         with pytest.raises(DirectoryDown, match="no such table"):
-            await directory.row_of("bob")
+            await directory.entry_of("bob")
         (tmp_path / "away").rename(path)
-        assert await directory.row_of("bob") == "bulk"
+        assert await directory.entry_of("bob") == Entry("bulk")
         directory.close()
 
     asyncio.run(work())

@@ -11,7 +11,7 @@ from sendwarden.core.decision import Verdict
 from sendwarden.engine.limits.rules import Limit, Limits
 from sendwarden.service import attributes as module
 from sendwarden.service.attributes import Attributes, names_in
-from sendwarden.service.ports import DirectoryDown
+from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 from sendwarden.service.quick import Quick
 from tests.service.test_limits_at_work import Warden
 from tests.stores.around import until
@@ -26,15 +26,18 @@ class Rows:
 
     def __init__(self, **rows: str) -> None:
         self.rows = rows
-        self.down = False
+        self.senders: dict[str, tuple[str, ...]] = {}
+        self.down = self.unclear = False
         self.asked: list[str] = []
 
-    async def row_of(self, account: str) -> str:
+    async def entry_of(self, account: str) -> Entry:
         self.asked.append(account)
         await asyncio.sleep(0)
         if self.down:
             raise DirectoryDown("it is away")
-        return self.rows.get(account, "")
+        if self.unclear:
+            raise DirectoryUnclear("several entries")
+        return Entry(self.rows.get(account, ""), self.senders.get(account, ()))
 
     def close(self) -> None: ...
 
@@ -146,16 +149,25 @@ def test_an_answer_is_asked_for_anew_and_meanwhile_the_old_one_counts() -> None:
     running(site, work)
 
 
-def test_accounts_that_send_no_more_are_forgotten() -> None:
-    site = Site(Rows(eve="bulk"))
+def test_accounts_that_send_no_more_are_not_asked_about_and_forgotten_where_there_are_too_many() -> None:
+    site = Site(Rows(bob="bulk", carol="bulk"))
 
     async def work() -> None:
         site.most("bob")
-        await until("it is known", lambda: "bob" in site.attributes._known)  # noqa: SLF001
+        await until("it is known", lambda: site.most("bob") == 50)
+        for _ in range(5):
+            site.clock.at += KEEP_S + 30
+            site.limiter.tick()
+        assert site.directory.asked == ["bob"]
+        assert site.most("bob") == 50, "until there is another answer"
+        site.attributes.most = 1
+        site.most("carol")
+        await until("it is known", lambda: site.most("carol") == 50)
+        await until("bob is asked about", lambda: site.directory.asked == ["bob", "bob", "carol"])
         site.clock.at += KEEP_S + 30
         site.limiter.tick()
-        assert not site.attributes._known  # noqa: SLF001
-        assert site.directory.asked == ["bob"]
+        site.directory.down = True
+        assert (site.most("bob"), site.most("carol")) == (5, 50)
 
     running(site, work)
 
@@ -169,6 +181,15 @@ def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
         assert site.most() == 5
 
     running(site, work)
+
+
+@pytest.mark.parametrize("account", ["eve\0", "eve\n", " eve", "eve ", "eve\udcff", "\0"])
+def test_a_name_that_a_server_could_take_for_another_is_not_asked_about(account: str) -> None:
+    site = Site(Rows(eve="bulk"))
+    assert site.most(account) == 5
+    assert site.attributes.senders(account) == ()
+    site.attributes.doubt(account)
+    assert not site.attributes._waiting  # noqa: SLF001
 
 
 def test_hosts_and_programs_are_in_no_directory() -> None:

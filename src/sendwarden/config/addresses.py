@@ -79,9 +79,39 @@ def redis_url(value: object) -> object:
     return value
 
 
+def directory_url(value: object) -> object:
+    """Where a database or an LDAP server is, or several LDAP servers parted by blanks; or nothing."""
+    if isinstance(value, str) and value.lower().startswith("ldap"):
+        return " ".join(_ldap_url(one) for one in value.split())
+    return database_url(value)
+
+
+def _ldap_url(value: str) -> str:
+    """RFC 4516 without what settings of their own say."""
+    remedy = (
+        'write "ldap://ldap.example.org", "ldaps://ldap.example.org:636" or "ldapi://%2Frun%2Fslapd%2Fldapi"'
+    )
+    try:
+        parts = urlsplit(value)
+        within = parts.port is None or parts.port > 0
+        named = within and (parts.hostname or parts.scheme == "ldapi")
+    except ValueError:
+        raise wrong("this is no URL of an LDAP server", remedy) from None
+    if parts.password is not None:
+        raise wrong("a password stands in this URL", "take it out, and set bind_dn and password_secret")
+    if parts.scheme not in ("ldap", "ldaps", "ldapi") or parts.username or not named or not plain(value):
+        raise wrong("this is no URL of an LDAP server", remedy)
+    if parts.path.strip("/") or parts.query or parts.fragment or value.endswith("?"):
+        says = "more than a server stands in this URL"
+        raise wrong(says, "write where to search as base, and for what as filter")
+    return value
+
+
 def database_url(value: object) -> object:
     """An address of a database as SQLAlchemy reads it, or nothing."""
-    remedy = 'write "sqlite:////etc/mail/users.db", or "postgresql+psycopg://user@host/database"'
+    remedy = (
+        'write "sqlite:////etc/mail/users.db", "postgresql+psycopg://user@host/database" or "ldap://host"'
+    )
     if not isinstance(value, str) or not value:
         return value
     from sqlalchemy.engine import make_url  # noqa: PLC0415 - slow, and only here

@@ -42,7 +42,8 @@ CODES: Mapping[str, str] = {
         "that is what scan is for."
     ),
     "SW120": (
-        "The query of [directory] must ask for one account: by :account, or by its parts, :local and :domain."
+        "A query or the filter of [directory] must ask for one account: by :account, or by its parts, :local "
+        "and :domain."
     ),
     "SW121": "A file that the settings name cannot be read, or lies outside the folder of the settings.",
     "SW122": (
@@ -55,6 +56,15 @@ CODES: Mapping[str, str] = {
         "A list of good addresses (dnswl) has weights. What it lists passes, whatever others say: there is "
         "nothing to add up."
     ),
+    "SW126": (
+        "Settings of [directory] that do not fit its kind or each other, or one that its kind cannot do "
+        "without."
+    ),
+    "SW127": (
+        "The library that LDAP needs is not there. It has no ready-made package for Linux at PyPI: it is "
+        "compiled where it is installed. Sites without LDAP do not need it."
+    ),
+    "SW128": "Whoever can listen on the way to the LDAP server reads the password with which it is asked.",
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "

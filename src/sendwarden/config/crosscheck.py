@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
+from sendwarden.config.directory_check import check_directory
 from sendwarden.config.dns_lists import check_dns_lists
 from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
@@ -31,6 +32,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
+        *check_directory(settings.directory, place_of),
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
         *check_dns_lists(settings, place_of),

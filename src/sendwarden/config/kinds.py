@@ -23,7 +23,8 @@ ListenHttp = Annotated[str, BeforeValidator(addresses.listen_http)]
 ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
 # Shown as stars wherever a value is shown.
 Secret = Annotated[SecretStr, BeforeValidator(addresses.secret)]
-DatabaseUrl = Annotated[str, BeforeValidator(addresses.database_url)]
+DirectoryUrl = Annotated[str, BeforeValidator(addresses.directory_url)]
+AttributeName = Annotated[str, BeforeValidator(values.attribute_name)]
 RedisUrl = Annotated[str, BeforeValidator(addresses.redis_url)]
 SmtpServer = Annotated[str, BeforeValidator(addresses.smtp_server)]
 Rates = Annotated[

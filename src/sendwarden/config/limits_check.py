@@ -12,7 +12,6 @@ from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 from sendwarden.engine.limits.overrides import Override
 from sendwarden.engine.limits.rules import Limit, Limits
 from sendwarden.engine.limits.windows import window_of
-from sendwarden.service.attributes import NAMES, names_in
 from sendwarden.service.site import Site
 
 PlaceOf = Callable[[Path], Place | None]
@@ -24,7 +23,6 @@ def check_limits(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[
     for number, row in enumerate(settings.limits):
         if own := site.rows.get(row.name):
             yield from _order(own, row, ("limits", number), place_of)
-    yield from _directory(settings, place_of)
     for number, override in enumerate(settings.override):
         yield from _override(site, override, ("override", number), place_of)
     yield from _counted_before(site, settings, place_of)
@@ -53,21 +51,6 @@ def _rows_named(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[P
             remedy = remedy or f'rows are {", ".join(site.rows)}; no limit is "{NO_LIMITS}"'
             says = f"there is no row of limits {shown(name)}"
             yield Problem("SW111", says, place_of((*path, "limits")), remedy)
-
-
-def _directory(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
-    """A database without a query for an account would say the same of all, or nothing."""
-    own = settings.directory
-    names = names_in(own.query)
-    example = 'write query = "SELECT limits FROM users WHERE login = :account"'
-    if own.url and not names:
-        says = "the query names no account" if own.query else "a database is named, and no query"
-        yield Problem("SW120", says, place_of(("directory", "query" if own.query else "url")), example)
-    for name in names:
-        if name not in NAMES:
-            says = f"nothing is known here that :{name} could stand for"
-            remedy = did_you_mean(name, NAMES) or f"there are :{', :'.join(NAMES)}"
-            yield Problem("SW120", says, place_of(("directory", "query")), remedy)
 
 
 def _order(row: Limits, own: LimitSettings, path: Path, place_of: PlaceOf) -> Iterator[Problem]:

@@ -111,6 +111,7 @@ def load(settings_file: Path | None) -> Loaded:
         domains=tuple(settings.site.domains),
         lent=_lent(reading, settings),
         every_domain=settings.senders.every_domain,
+        lends=settings.directory.lends,
         internal=networks(settings.site.internal),
         relays=networks(settings.site.relays),
         webmail=webmail(settings),

@@ -14,9 +14,9 @@ from pydantic import (
 )
 
 from sendwarden.config import values
+from sendwarden.config.directory import DirectorySettings
 from sendwarden.config.dns import DnsListSettings, DnsSettings
 from sendwarden.config.kinds import (
-    DatabaseUrl,
     Domain,
     DurationS,
     HeaderName,
@@ -153,33 +153,6 @@ class SendersSettings(SettingsTable):
         description="A login without a domain owns its name at each of site.domains: bob owns "
         "bob@example.org.",
         examples=["true"],
-    )
-
-
-class DirectorySettings(SettingsTable):
-    """Where it stands which row of limits an account has."""
-
-    url: DatabaseUrl = Field(
-        default="",
-        description="The database, as SQLAlchemy writes it, without a password; empty: none.",
-        examples=['"sqlite:////etc/mail/users.db"'],
-    )
-    password_secret: Secret = Field(
-        default=SecretStr(""),
-        description="The password of the database's user; empty: none.",
-        examples=['"correct horse battery staple"'],
-    )
-    query: Plain = Field(
-        default="",
-        description="What gives the name of a row of limits; :account, :local and :domain stand for the "
-        "account and its parts.",
-        examples=['"SELECT limits FROM users WHERE login = :account"'],
-    )
-    keep: DurationS = Field(
-        default="10m",
-        validate_default=True,
-        description="How long an answer counts before the database is asked again.",
-        examples=['"1h"'],
     )
 
 

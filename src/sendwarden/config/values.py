@@ -28,6 +28,7 @@ SHOWN_LETTERS = 60
 
 _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _DOMAIN_LETTERS = 253
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+")
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
 _NO_SUBADDRESS = '@".\\ '
@@ -117,6 +118,13 @@ def header_name(value: object) -> object:
         return value
     remedy = f'write "{value.rstrip(": ")}"' if _FIELD_NAME.fullmatch(value.rstrip(": ")) else ""
     raise wrong(f"{shown(value)} is not the name of a header field", remedy or 'write "X-Authenticated-User"')
+
+
+def attribute_name(value: object) -> object:
+    """The name or number of an attribute in LDAP (RFC 4512 section 2.5), or nothing."""
+    if not isinstance(value, str) or not value or _ATTRIBUTE_NAME.fullmatch(value):
+        return value
+    raise wrong(f"{shown(value)} is not the name of an attribute", 'write "mail"')
 
 
 def recipients(value: object) -> object:

@@ -43,6 +43,7 @@ class Request:
     login_from: str = ""  # where the webmail named the login; "" where the mail server authenticated it
     origin: str = ""  # the browser's address as the webmail names it; it stands in for a login
     program: str = ""  # on the mail server, that handed the message in, where it is known
+    sender_open: bool = False  # at MAIL it was not known yet whether the login may use the sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ SENTENCES: dict[str, str] = {
     "filter-failed": "filter {file} line {line} stopped: {error}; the message is kept",
     "no-backscatter": "the sender is not authenticated, a refusal could hit a stranger: {verdict} instead",
     "foreign-sender": 'the envelope sender "{sender}" does not belong to "{account}"',
+    "sender-not-known": (
+        'it was not known yet whether "{sender}" belongs to "{account}", since the directory had not answered'
+    ),
     "access-refused": 'table {table} ({entry}) refuses "{probe}"',
     "access-held": 'table {table} ({entry}) holds the message for "{probe}"',
     "access-discarded": 'table {table} ({entry}) discards it for "{probe}"',

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sendwarden.config.schema import DirectorySettings
+from sendwarden.config.directory import DirectorySettings
+from sendwarden.core.ldap_filter import read_filter
+from sendwarden.lookups.ldap import LdapDirectory
+from sendwarden.lookups.ldap_place import LdapPlace
 from sendwarden.lookups.sql import SqlDirectory
-from sendwarden.service.attributes import Attributes
+from sendwarden.service.attributes import NAMES, Attributes
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, Directory, EventLog
 
@@ -34,8 +37,7 @@ class AskedDirectory:
             attributes = None
             self._settings = settings
         if settings.url and attributes is None:
-            password = settings.password_secret.get_secret_value()
-            self._directory = SqlDirectory(settings.url, password, settings.query)
+            self._directory = _opened(settings)
             attributes = Attributes(self._directory, self._clock, self._log, settings.keep)
             self._asking = self._start(attributes.run())
         self._limiter.use_attributes(attributes)
@@ -47,3 +49,26 @@ class AskedDirectory:
         if self._directory is not None:
             self._directory.close()
         self._asking = self._directory = None
+
+
+def _opened(settings: DirectorySettings) -> Directory:
+    """Nothing is asked yet."""
+    password = settings.password_secret.get_secret_value()
+    if not settings.speaks_ldap:
+        return SqlDirectory(
+            settings.url, password, settings.query, settings.senders_query, timeout_s=settings.timeout
+        )
+    return LdapDirectory(
+        LdapPlace(
+            url=settings.url,
+            bind_dn=settings.bind_dn,
+            password=password,
+            base=settings.base,
+            filter=read_filter(settings.filter, NAMES),
+            limits_attribute=settings.limits_attribute,
+            senders_attributes=tuple(settings.senders_attributes),
+            starttls=settings.starttls,
+            ca_file=settings.ca_file,
+            timeout_s=settings.timeout,
+        )
+    )

@@ -1,4 +1,4 @@
-"""Which addresses a login may send as: its own, and those that a file lends it.
+"""Which addresses a login may send as: its own, and those that a file or a directory lends it.
 
 The file is Postfix's: a table of smtpd_sender_login_maps as postmap(1) reads it. Each line has an address,
 ``@domain`` or the local part of an address of ours, and then the logins that may use it, parted by blanks or
@@ -6,7 +6,9 @@ commas. A line that begins with a blank goes on the one before; a comment begins
 closest line counts alone: the whole address, then without its sub-address, then the local part (for our own
 domains), then ``@domain``. Other than in Postfix, an account's own address needs no line.
 
-A table of regular expressions is none of these and is told as a problem. LDAP and SQL are not asked.
+A table of regular expressions is none of these and is told as a problem.
+
+What a directory lends is known by account, not by address, so that all of it counts beside the file.
 """
 
 import re
@@ -43,6 +45,8 @@ class Owners:
     domains: tuple[str, ...] = ()
     every_domain: bool = False  # bob, without a domain, owns bob at each of our domains
     table: SenderTable = field(default_factory=SenderTable)
+    # What a directory lends to the account in question, as it is written there.
+    granted: tuple[str, ...] = ()
 
     def may_use(self, account: str, address: str) -> bool:
         """``account`` is one as `account_of` gives it."""
@@ -52,7 +56,7 @@ class Owners:
         local, domain = split_address(own)
         if self.every_domain and local == account and in_domains(domain, self.domains):
             return True
-        return account in self._logins(address)
+        return account in self._logins(address) or self._is_granted(address)
 
     def ours(self, address: str) -> bool:
         """Does the address look like one of this site: by its domain, or since somebody here owns it?"""
@@ -64,21 +68,27 @@ class Owners:
         table = self.table
         if not (table.addresses or table.locals or table.domains):
             return frozenset()
+        lines = {"address": table.addresses, "local": table.locals, "domain": table.domains}
+        return next(
+            (lines[kind][key] for kind, key in self._keys(address) if key in lines[kind]), frozenset()
+        )
+
+    def _is_granted(self, address: str) -> bool:
+        if not self.granted:
+            return False
+        wanted, exact = self._keys(address), _exact(self.rules)
+        return any(_meant(value, exact) in wanted and _is_key(value) for value in self.granted)
+
+    def _keys(self, address: str) -> list[tuple[str, str]]:
+        """What could stand for an address, the closest first."""
         exact = _exact(self.rules)
         whole = account_of(address, exact)
         short = account_of(address, replace(exact, subaddress=self.rules.subaddress))
         domain = split_address(whole)[1]
-        locals_ = table.locals if in_domains(domain, self.domains) else {}
-        for lines, key in (
-            (table.addresses, whole),
-            (table.addresses, short),
-            (locals_, split_address(whole)[0]),
-            (locals_, split_address(short)[0]),
-            (table.domains, domain),
-        ):
-            if key in lines:
-                return lines[key]
-        return frozenset()
+        keys = [("address", whole), ("address", short)]
+        if in_domains(domain, self.domains):
+            keys += [("local", split_address(whole)[0]), ("local", split_address(short)[0])]
+        return [*keys, ("domain", domain)]
 
 
 def _exact(rules: IdentityRules) -> IdentityRules:
@@ -154,13 +164,17 @@ def _wrong(entry: _Entry) -> Problem | None:
     ):
         remedy = 'write one address a line: "info@example.org  bob, carol", or "@example.org  bob"'
         return Problem("SW605", "this is a line of a table of regular expressions", entry.place, remedy)
-    if not (_is_domain(key) or _is_local(key) or _is_address(key)):
+    if not _is_key(key):
         says = f'"{key}" is no address, no "@domain" and no local part'
         return Problem("SW602", says, entry.place, 'write "info@example.org", "@example.org" or "info"')
     if not entry.logins:
         remedy = f'write "{key}  bob", or take the line out'
         return Problem("SW601", f'no login is named that may use "{key}"', entry.place, remedy)
     return None
+
+
+def _is_key(key: str) -> bool:
+    return _is_domain(key) or _is_local(key) or _is_address(key)
 
 
 def _is_domain(key: str) -> bool:

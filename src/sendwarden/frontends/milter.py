@@ -39,6 +39,7 @@ from sendwarden.service.milter_terms import (
 )
 from sendwarden.service.ports import EventLog
 from sendwarden.service.scanning import Scan
+from sendwarden.service.senders import is_open
 from sendwarden.wire.base import Need, ProtocolError
 from sendwarden.wire.milter.commands import (
     Abort,
@@ -180,6 +181,7 @@ class MilterConnection(Connection):
             request = self._request(Stage.MAIL, envelope, (), command.arguments)
         if self._judge.site.judges_senders:
             decision = self._judge.sender(request)
+            envelope.sender_open = is_open(decision.reasons)
             ending = None if decision.plain else self._conclusions.conclude(request, decision)
             if decision.in_effect is not Verdict.ACCEPT:
                 self._answer(ending, decision, [])
@@ -231,6 +233,7 @@ class MilterConnection(Connection):
             envelope.macros,
             parameters,
             (envelope.asked, len(envelope.paths)),
+            sender_open=envelope.sender_open,
         )
 
     def _asked_at(self, stage: Stage) -> bool:

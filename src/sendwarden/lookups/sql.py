@@ -1,60 +1,68 @@
 """A directory of accounts in an SQL database: one query of the site's own, for one account at a time.
 
 The query names `service.attributes.NAMES` as bound parameters (``:account``): what a login holds never
-becomes part of it. It is run on a thread of its own, since drivers block. Known limit: one that hangs beyond
-its own time limits keeps that thread, and all questions behind it are answered by `DirectoryDown`.
+becomes part of it. It is run on a thread of its own, since drivers block (`aside`).
 """
 
-import asyncio
+import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from sendwarden.core.identity import split_address
+from sendwarden.lookups.aside import Aside
 from sendwarden.service.attributes import names_in
-from sendwarden.service.ports import DirectoryDown
+from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 
-# How long one answer may take.
-ANSWER_S = 5.0
+# Addresses of one account. Mailboxes have a few; more is a query that finds something else.
+MOST_SENDERS = 1_000
 
 
 class SqlDirectory:
-    """`Directory`. ``url`` is SQLAlchemy's; its driver must be installed."""
+    """`Directory`. ``url`` is SQLAlchemy's; its driver must be installed. A query that is "" is not asked."""
 
-    def __init__(self, url: str, password: str, query: str) -> None:
+    def __init__(
+        self, url: str, password: str, query: str, senders_query: str = "", timeout_s: float = 5.0
+    ) -> None:
         self._url = url
         self._password = password
-        self._query = text(query)
-        self._named = names_in(query)
+        self._query = query
+        self._senders_query = senders_query
         self._engine: Engine | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="directory")
+        self._aside = Aside("directory", timeout_s)
 
-    async def row_of(self, account: str) -> str:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await loop.run_in_executor(self._thread, self._ask, account)
-        except TimeoutError:
-            raise DirectoryDown(f"no answer within {ANSWER_S:g} s") from None
+    async def entry_of(self, account: str) -> Entry:
+        return await self._aside.call(partial(self._ask, account))
 
-    def _ask(self, account: str) -> str:
+    def _ask(self, account: str) -> Entry:
         try:
             with self._connected().connect() as connection:
-                found = connection.execute(self._query, self._parameters(account)).first()
+                rows = self._values(connection, self._query, account, 1)
+                senders = self._values(connection, self._senders_query, account, MOST_SENDERS + 1)
         except (DataError, UnicodeError):  # no name that the database could hold
-            return ""
+            return Entry()
         except SQLAlchemyError as error:
             raise DirectoryDown(_first_line(error)) from error
-        return str(found[0]) if found is not None and found[0] is not None else ""
+        if len(senders) > MOST_SENDERS:
+            raise DirectoryUnclear(f"more than {MOST_SENDERS} addresses of senders")
+        return Entry(rows[0] if rows else "", tuple(one for value in senders for one in _addresses(value)))
 
-    def _parameters(self, account: str) -> Mapping[str, str]:
+    def _values(self, connection: Connection, query: str, account: str, most: int) -> list[str]:
+        """The first column of so many rows, without what is NULL."""
+        if not query:
+            return []
+        found = connection.execute(text(query), self._parameters(query, account)).fetchmany(most)
+        return [str(row[0]) for row in found if row[0] is not None]
+
+    @staticmethod
+    def _parameters(query: str, account: str) -> Mapping[str, str]:
         local, domain = split_address(account)
         known = {"account": account, "local": local, "domain": domain}
-        return {name: known[name] for name in self._named}
+        return {name: known[name] for name in names_in(query)}
 
     def _connected(self) -> Engine:
         if self._engine is None:
@@ -75,7 +83,12 @@ class SqlDirectory:
         """Give up; what is asked meanwhile may still be answered."""
         if self._engine is not None:
             self._engine.dispose()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._aside.leave()
+
+
+def _addresses(value: str) -> list[str]:
+    """One or several, parted by blanks or commas, as tables of aliases have them."""
+    return re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^\s,"])+', value)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,22 +1,28 @@
-"""Which row of limits a directory names for an account: known at once, or looked up behind the first answer.
+"""What a directory says of accounts: known at once, or looked up behind the first answer.
 
 Nothing ever waits for the directory. An account that is not known has the row of its channel until the answer
-is there; one whose answer is older than ``keep_s`` is asked about again, and has the old answer meanwhile.
-While the directory is down what is known stays.
+is there, and may use any sender; one whose answer is older than ``keep_s`` is asked about again, and has the
+old answer meanwhile. While the directory is down what is known stays.
 """
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
-from sendwarden.service.ports import Clock, Directory, DirectoryDown, EventLog
+from sendwarden.service.ports import Clock, Directory, DirectoryDown, DirectoryUnclear, Entry, EventLog
 
 # Accounts that wait for an answer, and whose answer is remembered, at the most.
 MOST_WAITING = 100_000
+# Accounts that are looked through in one go: some milliseconds, in which no mail server is answered.
+MOST_AT_ONCE = 1_000
 # What a query of a directory may name: the account as a whole, and its parts.
 NAMES = ("account", "local", "domain")
 # Pause between questions while the directory is down.
 DOWN_S = 5.0
+# An answer that is so old is not taken as the last word where it would cost somebody a message.
+DOUBT_S = 10.0
 
 # As SQLAlchemy's text() finds bound parameters.
 _NAME = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
@@ -24,6 +30,13 @@ _NAME = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 
 def names_in(query: str) -> list[str]:
     return list(dict.fromkeys(_NAME.findall(query)))
+
+
+class Known(NamedTuple):
+    """An answer; ``entry`` is None while there was none that is clear."""
+
+    entry: Entry | None
+    asked: float
 
 
 class Attributes:
@@ -34,8 +47,10 @@ class Attributes:
         self._clock = clock
         self._log = log
         self._keep_s = keep_s
-        self._known: dict[str, tuple[str, float]] = {}  # row and when it was asked, the oldest first
-        self._waiting: dict[str, None] = {}
+        # Ordered ones, since a dict from whose front much was taken is slow to say what stands there.
+        self._known = OrderedDict[str, Known]()  # of accounts that send, those asked about first at the front
+        self._old = OrderedDict[str, Known]()  # of others, for when they come back
+        self._waiting = OrderedDict[str, None]()
         self._wanted = asyncio.Event()
         self.down = False
         # The names of rows that there are, and who hears that an account has another one.
@@ -45,10 +60,26 @@ class Attributes:
 
     def row(self, account: str) -> str:
         """The row of limits; "": the one of its channel, for now or because nothing is said of it."""
-        known = self._known.get(account)
-        if known is None or known[1] + self._keep_s <= self._clock.now():
+        entry = self._find(account).entry
+        return entry.row if entry and entry.row in self.rows else ""
+
+    def senders(self, account: str) -> tuple[str, ...] | None:
+        """What it may send as besides its own address; None: that is not known yet."""
+        entry = self._find(account).entry
+        return entry.senders if entry else None
+
+    def doubt(self, account: str) -> None:
+        """What is known of it would cost it a message: ask again, unless that was done just now."""
+        if self._find(account).asked + DOUBT_S <= self._clock.now():
             self._want(account)
-        return known[0] if known else ""
+
+    def _find(self, account: str) -> Known:
+        if not account.isprintable() or account != account.strip():
+            return _NOBODY
+        known = self._known.get(account) or self._old.get(account) or _NOTHING
+        if known.asked + self._keep_s <= self._clock.now():
+            self._want(account)
+        return known
 
     def _want(self, account: str) -> None:
         if len(self._waiting) < MOST_WAITING:
@@ -56,16 +87,23 @@ class Attributes:
             self._wanted.set()
 
     def refresh(self, in_use: Callable[[str], bool]) -> None:
-        """To be called now and then: ask again about those that send, forget the others."""
+        """To be called several times a second: ask again about those that send, put the others aside."""
         before = self._clock.now() - self._keep_s
-        while not self.down and self._known:
-            account, (row, asked) = next(iter(self._known.items()))
-            if asked > before and len(self._known) <= self.most:
-                return
+        for _ in range(MOST_AT_ONCE):
+            account = next(iter(self._known), None)
+            if account is None or self.down:
+                break
+            known = self._known[account]
+            if known.asked > before and len(self._known) <= self.most:
+                break
             del self._known[account]
-            if in_use(account) and asked <= before:
-                self._known[account] = row, self._clock.now()  # until the answer is there
+            if in_use(account) and known.asked <= before:
+                self._known[account] = known._replace(asked=self._clock.now())  # until the answer is there
                 self._want(account)
+            else:
+                self._old[account] = known
+        for _ in range(min(MOST_AT_ONCE, len(self._known) + len(self._old) - self.most, len(self._old))):
+            self._old.popitem(last=False)
 
     async def run(self) -> None:
         """Ask about those that wait, one after the other, for ever."""
@@ -79,20 +117,32 @@ class Attributes:
 
     async def _asked(self, account: str) -> bool:
         try:
-            row = await self._directory.row_of(account)
+            entry: Entry | None = await self._directory.entry_of(account)
         except DirectoryDown as error:
             self.down = True
             self._log.warning("directory-down", str(error))
-            self._waiting.pop(account, None)
-            self._waiting[account] = None  # behind the others, if it is this one that cannot be answered
+            self._waiting.move_to_end(account)  # behind the others, if it is this one that has no answer
             return False
+        except DirectoryUnclear as error:
+            self._log.warning("directory-unclear", str(error))
+            entry = None
         self.down = False
         self._waiting.pop(account, None)
-        if row and row not in self.rows:
-            self._log.warning("no-such-row", row)
-            row = ""
-        before = self._known.pop(account, ("", 0.0))[0]
-        self._known[account] = row, self._clock.now()
-        if row != before:
-            self.on_change(account)
+        self._learn(account, entry)
         return True
+
+    def _learn(self, account: str, entry: Entry | None) -> None:
+        """Of an answer that is not clear nothing is taken: what was known stays."""
+        before = self._known.pop(account, None) or self._old.pop(account, None) or _NOTHING
+        self._known[account] = Known(entry or before.entry, self._clock.now())
+        if entry is None:
+            return
+        if entry.row and entry.row not in self.rows:
+            self._log.warning("no-such-row", entry.row)
+        if entry.row != (before.entry.row if before.entry else ""):
+            self.on_change(account)
+
+
+_NOTHING = Known(None, float("-inf"))
+# Servers read a name to its NUL, or take off blanks at its ends: it would be found as another one.
+_NOBODY = Known(Entry(), float("inf"))

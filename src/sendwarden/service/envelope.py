@@ -29,6 +29,7 @@ class Envelope:
     macros: dict[str, str]
     paths: list[str] = field(default_factory=list)  # recipients as the mail server wrote them
     asked: int = 0  # RCPT commands, refused ones too
+    sender_open: bool = False  # see `Request`
     carried: list[Carried] = field(default_factory=list)  # what access tables want done at the end
     delay_s: float = 0.0  # before each answer
     headers: list[tuple[str, str]] = field(default_factory=list)

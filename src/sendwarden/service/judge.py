@@ -21,17 +21,12 @@ from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
+from sendwarden.service.lending import Lending
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.scanned import with_findings
 from sendwarden.service.scanning import Scan, Scanning
-from sendwarden.service.senders import (
-    ForeignSender,
-    envelope_mismatch,
-    is_mismatch,
-    message_mismatch,
-    with_mismatch,
-)
+from sendwarden.service.senders import ForeignSender, is_mismatch, with_mismatch
 from sendwarden.service.site import Site
 
 # Letters of an address that filters see; RFC 5321 section 4.5.3.1.3 allows 256. A longer one would make the
@@ -78,6 +73,7 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
+        self._lending = Lending(site, allowance.limiter if allowance else None, outside.log)
         self.tables = AccessTables(site, meters, outside)
 
     @property
@@ -108,8 +104,9 @@ class Judge:
         decision = go_ahead(channel.name, self.account(request))
         action = channel.foreign_sender
         if request.stage is Stage.MAIL and action != "refuse":
+            self._lending.look(request, channel, decision.account)
             return decision
-        foreign = envelope_mismatch(request, channel, decision.account, self.site.owners)
+        foreign = self._lending.envelope(request, channel, decision.account)
         action = "allow" if action == "tag" else action
         return self._with_mismatch(decision, foreign, channel, action)
 
@@ -206,7 +203,7 @@ class Judge:
             message, forged = self._read_headers(message, channel)
         found: tuple[Reason, ...] = ()
         if self.site.judges_senders or self.site.judges_headers:
-            found = message_mismatch(message, channel, self.account(message.request), self.site.owners)
+            found = self._lending.message(message, channel, self.account(message.request))
         if found and channel.foreign_sender == "refuse" and is_mismatch(found):
             decision = go_ahead(channel.name, self.account(message.request))
         else:

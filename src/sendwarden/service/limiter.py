@@ -101,8 +101,8 @@ class Limiter:
             self.table.tidy(quantum)
             self.incoming.tidy(quantum)
             self.acquaintances.tick(now)
-            if self.attributes is not None:
-                self.attributes.refresh(self._in_use)
+        if self.attributes is not None:
+            self.attributes.refresh(self._in_use)
         self.charges.turn(quantum)
         self.incoming_charges.turn(quantum)
 

@@ -17,6 +17,8 @@ __all__ = [
     "Clock",
     "Directory",
     "DirectoryDown",
+    "DirectoryUnclear",
+    "Entry",
     "EventLog",
     "Exceptions",
     "Fields",
@@ -97,11 +99,23 @@ class DirectoryDown(SendwardenError):
     """The directory gave no answer; the text says why, without anything secret."""
 
 
+class DirectoryUnclear(SendwardenError):
+    """It did, and the answer could mean one thing or another; the text says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a directory says of an account; empty: nothing."""
+
+    row: str = ""  # the row of limits
+    senders: tuple[str, ...] = ()  # addresses, ``@domain`` or local parts, as they stand there
+
+
 class Directory(Protocol):
     """What a site knows of its accounts."""
 
-    async def row_of(self, account: str) -> str:
-        """The row of limits it names for an account; "": none. Raises `DirectoryDown`."""
+    async def entry_of(self, account: str) -> Entry:
+        """Raises `DirectoryDown` or `DirectoryUnclear`."""
         ...
 
     def close(self) -> None: ...

@@ -1,7 +1,9 @@
 """What becomes of a message whose sender is not the account's: the channel says refuse, hold, tag or allow.
 
 Only a login is judged, and never the null sender of an envelope. What filters decide stays: a hold for a
-foreign sender undoes no refusal of theirs, and a message that they hold or let pass gets its tag.
+foreign sender undoes no refusal of theirs, and a message that they hold or let pass gets its tag. While a
+directory that lends addresses has not answered for an account yet, nothing is held against it that an answer
+could undo.
 """
 
 from collections.abc import Iterable
@@ -18,6 +20,9 @@ ForeignSender = Literal["refuse", "hold", "tag", "allow"]
 
 # The header that "tag" adds.
 TAG = "X-Sendwarden-Sender"
+# Mismatches that a directory could undo, by lending the address.
+COULD_BE_LENT = ("foreign-sender", "foreign-header", "no-from", "display-name")
+NOT_KNOWN = "sender-not-known"
 
 
 def envelope_mismatch(request: Request, channel: Channel, account: str, owners: Owners) -> tuple[Reason, ...]:
@@ -32,11 +37,25 @@ def message_mismatch(message: Message, channel: Channel, account: str, owners: O
     """At the end of a message. A refusal for the envelope was said at MAIL, if the login was known then."""
     request = message.request
     found: tuple[Reason, ...] = ()
-    if channel.foreign_sender != "refuse" or request.login_from:
+    if channel.foreign_sender != "refuse" or request.login_from or request.sender_open:
         found = envelope_mismatch(request, channel, account, owners)
     if channel.header_from == "own" and request.login:
         found += header_reasons(message.headers, request.sender, account, owners)
     return found
+
+
+def undecided(found: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """What was found, while it is not known what a directory lends to the account."""
+    return tuple(
+        Reason(NOT_KNOWN, {"sender": one.numbers[MISMATCHES[one.id]], "account": one.numbers["account"]})
+        if one.id in COULD_BE_LENT
+        else one
+        for one in found
+    )
+
+
+def is_open(found: Iterable[Reason]) -> bool:
+    return any(reason.id == NOT_KNOWN for reason in found)
 
 
 def is_mismatch(found: Iterable[Reason]) -> bool:

@@ -68,6 +68,8 @@ class Site:
     scanners: Mapping[str, Bounds] = field(default_factory=dict)  # that are asked, by name
     score_headers: Mapping[str, ScoreSource] = field(default_factory=dict)  # that are read, by name
 
+    lends: bool = False  # a directory says what else accounts may send as
+
     @cached_property
     def scripts(self) -> tuple[Script, ...]:
         """All filters that some channel names."""
