@@ -2,10 +2,11 @@
 
 import socket
 
-from tests.servers.space import Space, free_port, listens, stop, wait_for
+from tests.servers.space import Space, free_port, stop, wait_for
 
+STATUS_PORT = 5522
 SETTINGS = """
-host = 127.0.0.1
+host = {host}
 port = {port}
 protocol = sjsms
 protocol = postfix
@@ -13,20 +14,29 @@ protocol = postfix
 
 
 class Grossd:
-    """``settings``: further lines of its grossd.conf. ``nameserver``: where it asks for DNS, on port 53."""
+    """``settings``: further lines of its grossd.conf. ``nameserver``: where it asks for DNS, on port 53.
 
-    def __init__(self, settings: str, nameserver: str = "127.0.0.1") -> None:
+    ``host``: an address of loopback. The port of its status cannot be set, so that each needs one of its own.
+    """
+
+    def __init__(self, settings: str, nameserver: str = "127.0.0.1", host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = free_port()
         self._space = Space("gross", {"gross": 61130})
         self.file = self._space.folder / "grossd.conf"
-        self.file.write_text(SETTINGS.format(port=self.port) + settings)
+        self.file.write_text(SETTINGS.format(host=host, port=self.port) + settings)
         # Its own /etc is a layer of its space; grossd reads resolv.conf once, when it starts.
         self.process = self._space.start(
             "sh", "-c", f"echo nameserver {nameserver} > /etc/resolv.conf; "
             f"exec grossd -d -r -u gross -f {self.file}",
         )  # fmt: skip
-        wait_for("grossd listens", lambda: listens(self.port) or self.process.poll() is not None)
+        wait_for("grossd listens", lambda: self._listens() or self.process.poll() is not None)
         assert self.process.poll() is None, self.output()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex((self.host, self.port)) == 0
 
     @property
     def text(self) -> str:
@@ -47,7 +57,7 @@ class Grossd:
 
     def status(self) -> str:
         """What its status service says, in one connection."""
-        with socket.create_connection(("127.0.0.1", 5522), timeout=5) as peer:
+        with socket.create_connection((self.host, STATUS_PORT), timeout=5) as peer:
             return peer.makefile().read()
 
     def stop(self) -> None:

@@ -31,9 +31,9 @@ def old_request(sender: bytes, recipient: bytes, address: bytes) -> bytes:
 class SjsmsClient:
     """One socket. ``ask`` gives the first answer, and "" where there is none."""
 
-    def __init__(self, port: int, patience_s: float = 2.0) -> None:
+    def __init__(self, port: int, patience_s: float = 2.0, host: str = "127.0.0.1") -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", port))
+        self._socket.connect((host, port))
         self._socket.settimeout(patience_s)
 
     def send(self, datagram: bytes) -> None:

@@ -190,4 +190,24 @@ CODES: Mapping[str, str] = {
         "The senders file is a table of addresses, as for postmap. Tables of regular expressions (regexp: "
         "and pcre: in Postfix) are not read."
     ),
+    "SW701": "A grossd.conf sets an option that grossd does not have. grossd would not start with it.",
+    "SW702": "An option of a grossd.conf has no value. grossd would not start with it.",
+    "SW703": (
+        "A semicolon stands behind a value of a grossd.conf, and the option takes no parameter. grossd would "
+        "not start with it."
+    ),
+    "SW704": "An option of a grossd.conf has a value that it cannot have.",
+    "SW705": "An option of a grossd.conf that is understood and has no effect here.",
+    "SW706": "A line of a grossd.conf without an equals sign sets nothing. grossd passes over it as well.",
+    "SW707": "An option stands twice in a grossd.conf. As with grossd, the last line counts.",
+    "SW708": (
+        "A grossd.conf names a check that does not exist. grossd passes over such a name without a word: "
+        "where no check is left it lets all mail wait."
+    ),
+    "SW709": "A grossd.conf sets no protocol. grossd would start, and nobody could ask it.",
+    "SW710": "A grossd.conf names a list and no check that asks it, or a check and no list.",
+    "SW711": (
+        "A grossd.conf names a check that this version cannot ask. Without it mail would wait, or pass, that "
+        "the file does not mean."
+    ),
 }

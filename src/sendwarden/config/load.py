@@ -13,6 +13,9 @@ from pathlib import Path
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
+from sendwarden.config.greylist import GreylistSettings
+from sendwarden.config.greylist_rules import check_greylist, over
+from sendwarden.config.grossd import Grossd, read_grossd
 from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
@@ -59,6 +62,7 @@ class Loaded:
 
     settings: Settings
     site: Site
+    greylist: GreylistSettings  # with what a grossd.conf says
     problems: list[Problem]
     folder: Folder
     origins: Mapping[KeyPath, Place]
@@ -123,11 +127,15 @@ def load(settings_file: Path | None) -> Loaded:
         scanners=bounds(settings),
         score_headers=score_headers(settings),
     )
+    grossd = _grossd(reading, settings)
+    greylist = over(settings.greylist, grossd.values)
     reading.problems += crosscheck(site, settings, found, reading.place)
+    reading.problems += check_greylist(settings, greylist, grossd, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,
         site,
+        greylist,
         _told(
             in_order(
                 _with_missing_file(problem, reading.folder, settings)
@@ -187,6 +195,16 @@ def _text_of(
         reading.unread.add(kind)
         reading.problems.append(unreadable_problem(spec, error, reading.origins.get(path)))
         return None
+
+
+def _grossd(reading: Reading, settings: Settings) -> Grossd:
+    spec = settings.greylist.grossd
+    found = _text_of(reading, spec, ("greylist", "grossd"), "grossd.conf", anywhere=True) if spec else None
+    if found is None:
+        return Grossd()
+    grossd = read_grossd(*found)
+    reading.problems += grossd.problems
+    return grossd
 
 
 def _meters(reading: Reading, settings: Settings) -> dict[str, TableOptions]:

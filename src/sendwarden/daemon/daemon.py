@@ -25,6 +25,7 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.directory import AskedDirectory
+from sendwarden.daemon.greylist import GreylistDaemon
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
@@ -95,7 +96,9 @@ class Daemon:
             self._limiter.share(self._room)
         else:
             self._meters.limits = self._limiter.table
+        self._greylist = GreylistDaemon(configuration, state, self._clock, self._log)
         self._meters.profiles = {
+            **self._greylist.kept,
             AGES: self._limiter.ages,
             INCOMING: self._limiter.incoming,
             KNOWN: self._limiter.acquaintances,
@@ -136,7 +139,7 @@ class Daemon:
                 await asyncio.gather(loading, return_exceptions=True)
                 await self._journal.close()
                 raise
-            for work in (self._log.run(), self._tick(), self._tidy(), self._reloads()):
+            for work in (self._log.run(), self._greylist.run(), self._tick(), self._tidy(), self._reloads()):
                 self._start(work)
             if self._room:
                 self._start(self._room.run())
@@ -195,6 +198,7 @@ class Daemon:
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
         self._directory.use(configuration.settings.directory)
+        self._greylist.use(configuration)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
@@ -216,6 +220,7 @@ class Daemon:
             **dict.fromkeys(listen.policy, self._policy),
             **dict.fromkeys(listen.milter, self._milter),
             **(dict.fromkeys(listen.login, self._login_connections()) if listen.login else {}),
+            **self._greylist.sockets(configuration, self._gate),
         }
         control = str(self._state.absolute() / CONTROL_SOCKET)
         if len(os.fsencode(control)) <= UNIX_PATH_BYTES:
@@ -363,6 +368,7 @@ class Daemon:
             await self._journal.close()
         finally:
             await asyncio.gather(writer, return_exceptions=True)
+            self._greylist.flush()
             self._log.event("stopped", {})
             self._log.flush()
 

@@ -22,6 +22,10 @@ DRAIN_S = 4.0
 DRAIN_STEP_S = 0.05
 
 
+# What the name of a socket for datagrams begins with.
+UDP = "udp:"
+
+
 class CannotListen(SendwardenError):
     """A socket could not be opened; the text says which, and why."""
 
@@ -31,12 +35,13 @@ class Listeners:
 
     def __init__(self) -> None:
         self._servers: dict[str, asyncio.Server] = {}
+        self._datagrams: dict[str, Served] = {}
         self._paths: dict[str, tuple[Path, int]] = {}  # of unix sockets, with the inode
         self._connections: WeakSet[Served] = WeakSet()
 
     @property
     def names(self) -> list[str]:
-        return list(self._servers)
+        return [*self._servers, *self._datagrams]
 
     async def open(self, name: str, factory: Callable[[str], Served]) -> None:
         """Listen at ``name``. Raises `CannotListen`."""
@@ -48,6 +53,11 @@ class Listeners:
             return connection
 
         try:
+            if name.startswith(UDP):
+                host, _, port = name.removeprefix(UDP).rpartition(":")
+                where = (host.strip("[]"), int(port))
+                _, self._datagrams[name] = await loop.create_datagram_endpoint(made, local_addr=where)
+                return
             if name.startswith("unix:"):
                 path = Path(name.removeprefix("unix:"))
                 server = await loop.create_unix_server(made, sock=_bound(path), backlog=AT_ONCE)
@@ -64,6 +74,9 @@ class Listeners:
 
     def close(self, name: str) -> None:
         """Take no more connections at ``name``; those that are open stay."""
+        if name in self._datagrams:
+            self._datagrams.pop(name).drain(now=False)
+            return
         self._servers.pop(name).close()
         if name not in self._paths:
             return

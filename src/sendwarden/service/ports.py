@@ -7,6 +7,7 @@ from typing import Protocol
 from sendwarden.core.account import State
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
+from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
 from sendwarden.engine.world import MeterTables
 
@@ -21,7 +22,9 @@ __all__ = [
     "Ledger",
     "MeterTables",
     "Outside",
+    "QueryLog",
     "References",
+    "Reputation",
     "Scanner",
     "SharedRoom",
 ]
@@ -149,3 +152,26 @@ class Scanner(Protocol):
     async def scan(self, message: ToScan) -> Finding:
         """Raises `ScannerDown` for whatever is no answer. Takes as long as it takes: the caller gives up."""
         ...
+
+
+class Reputation(Protocol):
+    """What DNS lists and other checks say of a client, its sender and its HELO, for greylisting."""
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
+        ...
+
+    def known(self, asked: Question) -> Findings | None:
+        """What all checks found, where that is at hand; None: `look`."""
+        ...
+
+    async def look(self, asked: Question, within_s: float) -> Findings:
+        """What they find in that time; who gives no answer is named. Never raises."""
+        ...
+
+
+class QueryLog(Protocol):
+    """Greylisting's own log, of every answer. Never blocks and never raises: a line may be lost."""
+
+    def add(self, asked: Question, answer: Answer, took_s: float) -> None: ...

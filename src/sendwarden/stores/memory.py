@@ -45,7 +45,9 @@ class MemoryMeters:
 
     def __init__(self, tables: Mapping[str, TableOptions]) -> None:
         self.limits: LimitTable | None = None  # the meters of accounts, kept and read with the tables
-        self.profiles: dict[str, Ages | Acquaintances | LimitTable | Triplets | Clients] = {}  # by the names above
+        self.profiles: dict[
+            str, Ages | Acquaintances | LimitTable | Triplets | Clients
+        ] = {}  # by the names above
         self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
         self._sequences: dict[str, int] = {}
         self._changed_sequences: set[str] = set()

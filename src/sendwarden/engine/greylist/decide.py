@@ -11,7 +11,7 @@ from sendwarden.core.networks import Networks, in_networks
 
 from .clients import Clients
 from .keys import KeyRules, Keys
-from .question import Action, Answer, Findings, Question, Word
+from .question import NOTHING, Action, Answer, Findings, Question, Word
 from .triplets import Triplets
 
 
@@ -78,7 +78,7 @@ class Greylister:
         key = self.keys.key(network, asked)
         if rules.checks and (rules.block_threshold or not self.triplets.has_waited(key, now)):
             return Undecided(key, network)
-        return self._waits(key, network, now, Findings())
+        return self._waits(key, network, now, NOTHING)
 
     def decide(self, undecided: Undecided, findings: Findings, now: float) -> Answer:
         """With what the checks found."""

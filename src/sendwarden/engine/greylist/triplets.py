@@ -86,6 +86,17 @@ class Triplets:
                 return (first + self._delay_ms) / 1000
         return None
 
+    def waiting(self, now: float) -> int:
+        """How many were tried for the first time within the last delay."""
+        since = now * 1000 - self._delay_ms
+        count = 0
+        for generation in self._generations:
+            for first in reversed(generation.waiting.values()):
+                if first <= since:
+                    break
+                count += 1
+        return count
+
     # --- what happened
 
     def tried(self, key: int, now: float) -> None:
