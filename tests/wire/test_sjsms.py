@@ -104,8 +104,6 @@ def test_what_a_client_sends_is_read(case: str) -> None:
     found = decode_datagram(datagram)
 
     assert found == expected
-    if isinstance(found, Query) and isinstance(expected, Query):
-        assert found.unknown == expected.unknown
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -140,9 +138,10 @@ def test_the_usual_order_reads_like_any_other(
     sender: str, recipient: str, address: str, helo: str | None, behind: bytes
 ) -> None:
     usual = request(sender, recipient, address, helo) + behind
-    other = framed(2, b"colour=blue\n" + usual[4:])
+    other = decode_datagram(framed(2, b"colour=blue\n" + usual[4:]))
 
-    assert decode_datagram(usual) == decode_datagram(other)
+    assert isinstance(other, Query)
+    assert decode_datagram(usual) == other._replace(unknown=())
 
 
 @given(VALUES, VALUES, VALUES, st.none() | VALUES)

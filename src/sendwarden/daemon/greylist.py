@@ -37,7 +37,6 @@ class GreylistDaemon:
         reputation: Reputation | None = None,
     ) -> None:
         self._state = state
-        self._clock = clock
         self._log = log
         self._lines: FileQueryLog | None = None
         self._lines_path: Path | None = None
@@ -59,7 +58,7 @@ class GreylistDaemon:
         if path != self._lines_path:
             self.flush()
             self._lines_path = path
-            self._lines = FileQueryLog(path, self._clock, self._log) if path else None
+            self._lines = FileQueryLog(path, self._log) if path else None
             self.service.lines = self._lines
 
     def sockets(self, configuration: Loaded, gate: Gate) -> dict[str, Callable[[str], Served]]:

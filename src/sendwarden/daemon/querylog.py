@@ -12,7 +12,7 @@ from sendwarden.daemon.linefile import LineFile
 from sendwarden.daemon.log import Background
 from sendwarden.engine.greylist.line import line
 from sendwarden.engine.greylist.question import Answer, Question
-from sendwarden.service.ports import Clock, EventLog
+from sendwarden.service.ports import EventLog
 
 PENDING_LINES = 50_000
 LAST_LINES_S = 1.0
@@ -21,9 +21,8 @@ LAST_LINES_S = 1.0
 class FileQueryLog:
     """`QueryLog` over a file. Call `start_writing` often, and `flush` at the end."""
 
-    def __init__(self, path: Path, clock: Clock, log: EventLog) -> None:
+    def __init__(self, path: Path, log: EventLog) -> None:
         self._path = path
-        self._clock = clock
         self._log = log
         self._file = LineFile(path)
         self._lines: list[tuple[float, Question, Answer, float]] = []
@@ -32,11 +31,11 @@ class FileQueryLog:
         self._lost = 0
         self._writing = Background()
 
-    def add(self, asked: Question, answer: Answer, took_s: float) -> None:
+    def add(self, now: float, asked: Question, answer: Answer, took_s: float) -> None:
         if len(self._lines) >= PENDING_LINES:
             self._lost += 1
             return
-        self._lines.append((self._clock.now(), asked, answer, took_s))
+        self._lines.append((now, asked, answer, took_s))
 
     def flush(self) -> None:
         """Have everything written now, as far as that can be done within `LAST_LINES_S`."""

@@ -7,14 +7,13 @@ answered, so that two servers never talk to each other for ever.
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import Any
 
 from sendwarden.engine.greylist.question import Action, Answer, Question
-from sendwarden.service.connection import Served
+from sendwarden.service.connection import DatagramServer
 from sendwarden.service.gate import Gate
-from sendwarden.service.greylisting import Greylisting, Lookup
+from sendwarden.service.greylisting import Greylisting, Lookup, Manner
 from sendwarden.service.ports import EventLog
 from sendwarden.wire.sjsms import (
     FAILED,
@@ -25,13 +24,18 @@ from sendwarden.wire.sjsms import (
     Said,
     decode_datagram,
     decode_reply,
-    encode_reply,
+    fitting,
+    whole_reply,
 )
 
 # When a client is told that we are still at work: it waits for two seconds.
 PENDING_S = 1.0
 # Addresses of peers of whom it is remembered whether they may ask.
 MOST_PEERS = 10_000
+MOST_REASONS = 100
+# Bytes of a datagram that are looked at, and datagrams that are read in a row.
+MOST_BYTES = 2048
+AT_ONCE = 64
 # Datagrams that the kernel keeps for us while we are busy, in bytes.
 BUFFER_BYTES = 4 * 1024 * 1024
 
@@ -42,10 +46,11 @@ _KINDS = {
     Action.BLOCK: Kind.BLOCK,
 }
 
-Peer = tuple[str, int]
+# Address, port, and of IPv6 more.
+Peer = tuple[Any, ...]
 
 
-class SjsmsServer(asyncio.DatagramProtocol, Served):
+class SjsmsServer(DatagramServer):
     """One socket."""
 
     def __init__(self, greylisting: Greylisting, gate: Gate, log: EventLog, listener: str) -> None:
@@ -53,42 +58,50 @@ class SjsmsServer(asyncio.DatagramProtocol, Served):
         self._greylisting = greylisting
         self._gate = gate
         self._log = log
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket: socket.socket | None = None
         self._welcome: dict[str, bool] = {}
+        self._manner: Manner | None = None  # that `_texts` are of
+        self._texts: dict[tuple[Action, str], bytes] = {}
         self._allowed: object = None  # whom `_welcome` was worked out for
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
     def closed(self) -> bool:
-        return self._transport is None
+        return self._socket is None
 
     def drain(self, *, now: bool) -> None:
-        if self._transport is not None and (now or not self._answering):
-            self._transport.close()
-            self._transport = None
+        if self._socket is not None and (now or not self._answering):
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.DatagramTransport", transport)
-        bound = transport.get_extra_info("socket")
-        with suppress(OSError, AttributeError):
+    def serve(self, bound: socket.socket) -> None:
+        """Answer what arrives at a bound socket, which is ours from now on."""
+        bound.settimeout(0)
+        with suppress(OSError):
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        self._socket = bound
+        asyncio.get_running_loop().add_reader(bound, self._read)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._transport = None
+    def _read(self) -> None:
+        """Some of what has arrived; there may be more, and others want their turn."""
+        for _ in range(AT_ONCE):
+            if self._socket is None:
+                return
+            try:
+                data, peer = self._socket.recvfrom(MOST_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:  # of an answer before: its client has gone
+                self._log.warning("sjsms-error", f"{self.listener}: {error.strerror}")
+                return
+            try:
+                self.receive(data, peer)
+            except Exception:
+                self._greylisting.dropped += 1  # a bug: it is told, and its client goes without an answer
+                raise
 
-    def error_received(self, exc: Exception) -> None:
-        """A peer has gone: nothing to do, but to tell."""
-        self._log.warning("sjsms-error", f"{self.listener}: {exc}")
-
-    def datagram_received(self, data: bytes, addr: Peer) -> None:
-        try:
-            self._receive(data, addr)
-        except Exception:
-            self._greylisting.dropped += 1  # a bug: it is told, and its client goes without an answer
-            raise
-
-    def _receive(self, data: bytes, peer: Peer) -> None:
+    def receive(self, data: bytes, peer: Peer) -> None:
         if not self._may_ask(peer[0]):
             self._drop("from a stranger")
             return
@@ -123,8 +136,12 @@ class SjsmsServer(asyncio.DatagramProtocol, Served):
         self._log.warning("sjsms-dropped", f"{self.listener}: {why}")
 
     def _send(self, reply: bytes, peer: Peer) -> None:
-        if self._transport is not None:
-            self._transport.sendto(reply, peer)
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(reply, peer)
+        except OSError as error:
+            self._drop(f"no answer could be sent: {error.strerror}")
 
     def _answer(self, query: Query, size: int, peer: Peer) -> None:
         asked = Question(query.sender, query.recipient, query.client_address, query.helo)
@@ -137,10 +154,20 @@ class SjsmsServer(asyncio.DatagramProtocol, Served):
             self._send(self._reply(answer, size), peer)
 
     def _reply(self, answer: Answer, size: int) -> bytes:
+        manner = self._greylisting.manner
+        if manner is not self._manner:
+            self._manner, self._texts = manner, {}
         action = self._greylisting.action(answer)
         if action is Action.FAIL:
             return FAILED
-        return encode_reply(_KINDS[action], self._greylisting.manner.sjsms_text(action, answer.reason), size)
+        said = self._texts.get((action, answer.reason))
+        if said is None:
+            # Reasons are ours, but for what a check says of a block.
+            if len(self._texts) >= MOST_REASONS:
+                self._texts.clear()
+            said = whole_reply(_KINDS[action], manner.sjsms_text(action, answer.reason))
+            self._texts[action, answer.reason] = said
+        return fitting(said, size)
 
     async def _later(self, lookup: Lookup, size: int, peer: Peer) -> None:
         wait_s = self._greylisting.manner.wait_s
@@ -153,8 +180,3 @@ class SjsmsServer(asyncio.DatagramProtocol, Served):
             if still:
                 still.cancel()
         self._send(self._reply(answer, size), peer)
-
-
-def sjsms(greylisting: Greylisting, gate: Gate, log: EventLog) -> Callable[[str], Served]:
-    """What makes a server of a socket's name."""
-    return lambda listener: SjsmsServer(greylisting, gate, log, listener)

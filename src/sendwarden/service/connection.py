@@ -37,6 +37,14 @@ class Served(asyncio.BaseProtocol, ABC):
         """End if nobody waits for us, or ``now`` in any case."""
 
 
+class DatagramServer(Served):
+    """What answers datagrams at one socket."""
+
+    @abstractmethod
+    def serve(self, bound: socket.socket) -> None:
+        """Answer what arrives at a bound socket, which is its own from now on."""
+
+
 class Connection(asyncio.Protocol, Served):
     """One connection; a frontend says how bytes become questions (`feed`, `go_on`)."""
 

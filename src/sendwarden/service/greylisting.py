@@ -31,9 +31,8 @@ class Templates:
     block: str = f"$N{REASON}"
 
     def of(self, action: Action) -> str:
-        return {Action.GREY: self.grey, Action.MATCH: self.match, Action.BLOCK: self.block}.get(
-            action, self.trust
-        )
+        named = {Action.GREY: self.grey, Action.MATCH: self.match, Action.BLOCK: self.block}
+        return named.get(action, self.trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +95,17 @@ class Greylisting:
         now = self._clock.now()
         answer = self.greylister.ask(asked, now)
         if isinstance(answer, Answer):
-            return self._told(asked, answer, now)
+            self._tell(asked, answer, now, 0.0)
+            return answer
         known = self._reputation.known(asked) if self._reputation else NOTHING
         if known is None and self.waiting >= MOST_WAITING:
             self._log.warning("greylist-busy", f"more than {MOST_WAITING} answers wait for checks")
             known = Findings(missing=("all",))
         if known is None:
             return Lookup(asked, answer)
-        return self._told(asked, self.greylister.decide(answer, known, now), now)
+        decided = self.greylister.decide(answer, known, now)
+        self._tell(asked, decided, now, 0.0)
+        return decided
 
     async def look(self, lookup: Lookup, within_s: float) -> Answer:
         """The answer once the checks are in, or their time is over."""
@@ -115,17 +117,18 @@ class Greylisting:
         finally:
             self.waiting -= 1
         now = self._clock.now()
-        return self._told(lookup.asked, self.greylister.decide(lookup.undecided, findings, now), begun)
+        answer = self.greylister.decide(lookup.undecided, findings, now)
+        self._tell(lookup.asked, answer, now, now - begun)
+        return answer
 
     def action(self, answer: Answer) -> Action:
         """What is said: while watching, that all may pass."""
         return Action.TRUST if self.manner.watching and answer.action is not Action.FAIL else answer.action
 
-    def _told(self, asked: Question, answer: Answer, begun: float) -> Answer:
+    def _tell(self, asked: Question, answer: Answer, now: float, took_s: float) -> None:
         self.said[self.action(answer)] += 1
-        took_s = self._clock.now() - begun
         if self.lines is not None:
-            self.lines.add(asked, answer, took_s)
+            self.lines.add(now, asked, answer, took_s)
         findings = answer.findings
         if findings is not NOTHING:
             self.found.update(one.name for one in findings.found)
@@ -135,7 +138,6 @@ class Greylisting:
         if answer.action not in _GO_AHEAD:
             watched = self.manner.watching
             self._log.event("greylist", lambda: _fields(asked, answer, took_s, watched=watched))
-        return answer
 
     def status(self) -> str:
         """The line of gross's status service."""

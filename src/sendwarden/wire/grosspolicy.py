@@ -4,7 +4,7 @@ Source: gross.md section 5.2. Unlike `wire.policy` no ``request=`` is asked for,
 out everywhere, and ``grossd_mode`` (made for Exim) ends the connection behind one reply.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .base import Need, ProtocolError
 
@@ -12,8 +12,7 @@ from .base import Need, ProtocolError
 MAX_REQUEST_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """Shall this mail wait? ``once``: the peer wants one reply and the end."""
 
     sender: str

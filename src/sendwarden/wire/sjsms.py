@@ -12,8 +12,9 @@ answered ``F``.
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 # What grosscheck.so can send: two numbers and a text that it cuts.
 HEAD_BYTES = 4
@@ -37,15 +38,14 @@ _USUAL = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """Shall mail of this triplet wait? ``helo`` None: not said. ``unknown``: lines that mean nothing."""
 
     sender: str
     recipient: str
     client_address: str
     helo: str | None = None
-    unknown: tuple[str, ...] = field(default=(), compare=False)
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +149,22 @@ def _said(body: bytes) -> Said:
 _BODIES: Mapping[int, Callable[[bytes], Query | Said | Refusal]] = {OLD: _old, SAID: _said, CURRENT: _current}
 
 
-def encode_reply(kind: Kind, text: str, request_bytes: int) -> bytes:
+def whole_reply(kind: Kind, text: str) -> bytes:
+    """A reply with its text."""
+    return f"{kind.value} {text}".encode("utf-8", "surrogateescape")[:MAX_REPLY_BYTES]
+
+
+def fitting(reply: bytes, request_bytes: int) -> bytes:
     """A reply that with a ``P`` before it is no longer than twice the request.
 
     Where the text would make it so the letter stands alone: then the client has words of its own.
     """
-    reply = f"{kind.value} {text}".encode("utf-8", "surrogateescape")[:MAX_REPLY_BYTES]
-    return reply if len(PENDING) + len(reply) <= 2 * request_bytes else kind.value.encode()
+    return reply if len(PENDING) + len(reply) <= 2 * request_bytes else reply[:1]
+
+
+def encode_reply(kind: Kind, text: str, request_bytes: int) -> bytes:
+    """A whole reply that fits its request."""
+    return fitting(whole_reply(kind, text), request_bytes)
 
 
 def quoted(text: str) -> str:

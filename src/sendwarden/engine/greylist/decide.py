@@ -11,7 +11,7 @@ from sendwarden.core.networks import Networks, in_networks
 
 from .clients import Clients
 from .keys import KeyRules, Keys
-from .question import NOTHING, Action, Answer, Findings, Question, Word
+from .question import Action, Answer, Findings, Question, Word
 from .triplets import Triplets
 
 
@@ -43,6 +43,9 @@ class GreylistRules:
     exempt: Exemptions = field(default_factory=Exemptions)
 
 
+_MATCH = Answer(Action.MATCH)
+
+
 class Undecided(NamedTuple):
     """Checks must be asked first."""
 
@@ -56,6 +59,7 @@ class Greylister:
     def __init__(self, rules: GreylistRules) -> None:
         self.rules = rules
         self.keys = Keys(rules.keys)
+        self._grey = Answer(Action.GREY, reason=rules.grey_reason)
         self.triplets = Triplets(rules.delay_s, rules.interval_s, rules.generations, rules.most)
         self.clients = Clients(rules.most)
 
@@ -64,6 +68,7 @@ class Greylister:
         if rules.keys != self.rules.keys:
             self.keys = Keys(rules.keys)
         self.rules = rules
+        self._grey = Answer(Action.GREY, reason=rules.grey_reason)
         self.triplets.reconfigure(rules.delay_s, rules.interval_s, rules.generations)
         self.triplets.most = self.clients.most = rules.most
 
@@ -76,9 +81,15 @@ class Greylister:
             return Answer(Action.TRUST, exempt=spared)
         rules = self.rules
         key = self.keys.key(network, asked)
-        if rules.checks and (rules.block_threshold or not self.triplets.has_waited(key, now)):
+        if rules.checks and rules.block_threshold:
             return Undecided(key, network)
-        return self._waits(key, network, now, NOTHING)
+        if self.triplets.has_waited(key, now):
+            self._renew(key, network, now)
+            return _MATCH
+        if rules.checks:
+            return Undecided(key, network)
+        self.triplets.tried(key, now)
+        return self._grey
 
     def decide(self, undecided: Undecided, findings: Findings, now: float) -> Answer:
         """With what the checks found."""
@@ -109,9 +120,12 @@ class Greylister:
         if not self.triplets.has_waited(key, now):
             self.triplets.tried(key, now)
             return False
+        self._renew(key, network, now)
+        return True
+
+    def _renew(self, key: int, network: str, now: float) -> None:
         if self.triplets.passed(key, now) and self.rules.exempt.after_passes:
             self.clients.passed(network, now)
-        return True
 
     def _exempt(self, asked: Question, network: str, now: float) -> str:
         """Which rule spares it; "": none."""
@@ -120,11 +134,10 @@ class Greylister:
             return "network"
         if exempt.accounts and (asked.account or asked.sender) in exempt.accounts:
             return "account"
-        recipient = asked.recipient.lower()
-        if exempt.recipients and (
-            recipient in exempt.recipients or recipient.rpartition("@")[0] in exempt.recipients
-        ):
-            return "recipient"
+        if exempt.recipients:
+            recipient = asked.recipient.lower()
+            if recipient.partition("@")[0] in exempt.recipients or recipient in exempt.recipients:
+                return "recipient"
         if exempt.after_passes and self.clients.count(network, now) >= exempt.after_passes:
             self.clients.seen(network, now)
             return "passes"

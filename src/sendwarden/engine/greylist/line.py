@@ -6,7 +6,7 @@ backslashes, which gross's own lines never have.
 
 import re
 
-from .question import Answer, Question
+from .question import NOTHING, Answer, Question
 
 _PLAIN = re.compile(r"[^\s\x00-\x1f\x7f\"\\]*")
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\"\\]")
@@ -14,8 +14,15 @@ _ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\"\\]")
 
 def line(asked: Question, answer: Answer, took_ms: int) -> str:
     """``a=greylist d=0 w=1 c=192.0.2.1 s=a@example.org r=b@example.net h=example.org m=bl.example+1``."""
-    found = answer.findings.found
+    plain = _PLAIN.fullmatch(f"{asked.client_address}{asked.sender}{asked.recipient}{asked.helo}")
+    if plain and answer.findings is NOTHING:  # nearly all are
+        helo = "" if asked.helo is None else f" h={asked.helo}"
+        return (
+            f"a={answer.action.value} d={took_ms} w=0 "
+            f"c={asked.client_address} s={asked.sender} r={asked.recipient}{helo}"
+        )
     names = f"c={value(asked.client_address)} s={value(asked.sender)} r={value(asked.recipient)}"
+    found = answer.findings.found
     said = f"a={answer.action.value} d={took_ms} w={answer.findings.weight if found else 0} {names}"
     if asked.helo is not None:
         said += f" h={value(asked.helo)}"

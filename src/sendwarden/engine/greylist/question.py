@@ -1,10 +1,11 @@
 """What greylisting is asked, what checks found, and what it answers."""
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
+from typing import NamedTuple
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What becomes of the mail, in the words of gross's log."""
 
     TRUST = "trust"  # it need not wait
@@ -14,8 +15,7 @@ class Action(Enum):
     FAIL = "fail"  # nobody can tell: the question names no client
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One recipient of one message. ``helo`` None: not said. ``account``: the login, where there is one."""
 
     sender: str
@@ -61,8 +61,7 @@ class Findings:
 NOTHING = Findings()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What becomes of it and why. ``exempt``: which rule spared it from waiting, if one did."""
 
     action: Action
