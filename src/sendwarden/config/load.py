@@ -30,6 +30,8 @@ from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place, Problem, has_errors, in_order
 from sendwarden.engine.channel import Channel, DestinationFilter, Mode
+from sendwarden.engine.mapping.callouts import base_name
+from sendwarden.engine.mapping.grosscheck import IMAGE as GROSSCHECK_IMAGE
 from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_problems
 from sendwarden.engine.mapping.run import Mappings
@@ -123,6 +125,7 @@ def load(settings_file: Path | None) -> Loaded:
         external_logins=settings.accounts.external_logins,
         programs=settings.accounts.programs,
         host=settings.site.host or _own_name(),
+        asks_greylist=any(base_name(one.call.image) == GROSSCHECK_IMAGE for one in found.calls),
         access=access_rules(settings),
         scanners=bounds(settings),
         score_headers=score_headers(settings),

@@ -188,7 +188,9 @@ class Daemon:
 
     def _use(self, configuration: Loaded) -> None:
         chance = random.SystemRandom()
-        outside = Outside(self._clock, self._journal.references, self._log, lambda: 100 * chance.random())
+        asking = self._greylist.grosscheck(configuration)
+        numbers = self._journal.references
+        outside = Outside(self._clock, numbers, self._log, lambda: 100 * chance.random(), asking)
         self._configuration = configuration
         notices = configuration.settings.notify
         self._outbox.smtp = notices.smtp

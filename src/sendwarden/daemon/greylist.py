@@ -15,10 +15,12 @@ from sendwarden.engine.greylist.triplets import Triplets
 from sendwarden.frontends.grosspolicy import GrossPolicyConnection
 from sendwarden.frontends.grossstatus import GrossStatusConnection
 from sendwarden.frontends.sjsms import SjsmsServer
+from sendwarden.lookups.grosscheck import UdpGreylist
 from sendwarden.service.connection import Served
 from sendwarden.service.gate import Gate
 from sendwarden.service.greylisting import Greylisting
-from sendwarden.service.ports import Clock, EventLog, Reputation
+from sendwarden.service.grosscheck import Grosscheck
+from sendwarden.service.ports import AskGreylist, Clock, EventLog, Reputation
 from sendwarden.stores.memory import CLIENTS, TRIPLETS
 
 
@@ -38,6 +40,7 @@ class GreylistDaemon:
     ) -> None:
         self._state = state
         self._log = log
+        self._remote = UdpGreylist(clock.now, log)
         self._lines: FileQueryLog | None = None
         self._lines_path: Path | None = None
         self._checks = reputation is not None
@@ -75,6 +78,12 @@ class GreylistDaemon:
             if "postfix" in settings.protocols:
                 wanted[place] = make[GrossPolicyConnection]
         return wanted | dict.fromkeys(settings.status if settings.listen else (), make[GrossStatusConnection])
+
+    def grosscheck(self, configuration: Loaded) -> AskGreylist:
+        """What the callout of that name asks."""
+        settings = configuration.greylist
+        places = frozenset(settings.listen if "sjsms" in settings.protocols else ())
+        return Grosscheck(self.service, places, self._remote).ask
 
     async def run(self) -> None:
         """Have lines written until cancelled, and tell of triplets that had no room."""

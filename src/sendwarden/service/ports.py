@@ -1,15 +1,16 @@
 """What the service asks of the outside world. Adapters implement these, tests fake them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sendwarden.core.account import State
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
-from sendwarden.engine.world import MeterTables
+from sendwarden.engine.world import GreylistCall, MeterTables
+from sendwarden.wire.sjsms import Reply
 
 __all__ = [
     "AccountStates",
@@ -24,6 +25,7 @@ __all__ = [
     "Outside",
     "QueryLog",
     "References",
+    "RemoteGreylist",
     "Reputation",
     "Scanner",
     "SharedRoom",
@@ -120,6 +122,18 @@ class EventLog(Protocol):
         ...
 
 
+class Known(NamedTuple):
+    """What a mapping entry that asks greylisting yields; None: the call fails."""
+
+    text: str | None
+
+
+# Gives the same a little later.
+AskLater = Callable[[], Coroutine[None, None, Known]]
+# What a callout asks, and the account that the mail is of ("": none).
+AskGreylist = Callable[[GreylistCall, str], Known | AskLater]
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What a decision needs besides the configuration and the meters."""
@@ -128,6 +142,7 @@ class Outside:
     references: References
     log: EventLog
     chance: Callable[[], float]  # from 0 to just under 100, evenly
+    greylist: AskGreylist | None = None  # what the callout grosscheck asks; None: it fails
 
 
 class Ledger(Protocol):
@@ -175,3 +190,11 @@ class QueryLog(Protocol):
     """Greylisting's own log, of every answer. Never blocks and never raises: a line may be lost."""
 
     def add(self, now: float, asked: Question, answer: Answer, took_s: float) -> None: ...
+
+
+class RemoteGreylist(Protocol):
+    """Another server that greylists."""
+
+    async def ask(self, call: GreylistCall) -> Reply | None:
+        """What it says; None: nobody answers. Never raises, and has deadlines of its own."""
+        ...
