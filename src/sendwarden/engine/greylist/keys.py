@@ -83,6 +83,8 @@ class Keys:
 
 def folded(mailbox: str) -> str:
     """Its domain in one spelling; ``<>`` and nothing are the null sender."""
+    if mailbox.islower() and mailbox.isascii() and mailbox[-1] != ".":
+        return mailbox  # nearly all are
     local, at, domain = mailbox.rpartition("@")
     if not at:
         return mailbox or "<>"
