@@ -54,6 +54,16 @@ def ask(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
     return answer
 
 
+def ask_daemon(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
+    """The answer of a daemon that runs. Raises `Refusal` or `NotAsked`."""
+    answer = _asked_daemon(state_folder(loaded) / CONTROL_SOCKET, {**question, "by": whoever()})
+    if answer is None:
+        raise NotAsked("only a Sendwarden that runs knows that, and none does with these settings")
+    if "error" in answer:
+        raise Refusal(str(answer["error"]))
+    return answer
+
+
 def whoever() -> str:
     """Who gives the command, as far as the system knows."""
     with suppress(KeyError, OSError):

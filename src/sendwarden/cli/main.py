@@ -29,6 +29,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("why", "why", "explain a decision by the reference in its refusal"),
     ("limits", "limits", "what an account may send, and other limits for it"),
     ("account", "account", "what is known of an account, its state, and who sends most"),
+    ("greylist", "greylist", "what greylisting remembers, and its answers as they are given"),
     ("help", "help", "explain a setting or an error code"),
 )
 

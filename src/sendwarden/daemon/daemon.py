@@ -183,6 +183,7 @@ class Daemon:
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
         self._desk = Desk(self._limiter, self._book, self._clock, self._log)
+        self._desk.also(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
         self._use(self._configuration)
 

@@ -18,6 +18,7 @@ from sendwarden.frontends.sjsms import SjsmsServer
 from sendwarden.lookups.grosscheck import UdpGreylist
 from sendwarden.service.connection import Served
 from sendwarden.service.gate import Gate
+from sendwarden.service.greydesk import GreyDesk
 from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.grosscheck import Grosscheck
 from sendwarden.service.ports import AskGreylist, Clock, EventLog, Reputation
@@ -46,6 +47,7 @@ class GreylistDaemon:
         self._checks = reputation is not None
         self._greylister = Greylister(greylist_rules(configuration.greylist, checks=self._checks))
         self.service = Greylisting(self._greylister, clock, log, reputation)
+        self.verbs = GreyDesk(self._greylister, clock, log).verbs
         self.use(configuration)
 
     @property

@@ -44,8 +44,8 @@ def test_one_waits_from_its_first_try_on() -> None:
 
     assert not found.has_waited(7, 1009.9)
     assert found.has_waited(7, 1010.0)
-    assert found.free_at(7) == 1010.0
-    assert found.free_at(8) is None
+    assert found.free_at(7, 1010.0) == 1010.0
+    assert found.free_at(8, 1010.0) is None
 
 
 def test_without_a_delay_the_next_try_passes() -> None:
@@ -102,7 +102,7 @@ def test_where_all_have_waited_one_of_the_oldest_goes() -> None:
         found.passed(key, now + 20)
     found.tried(3, 1150.0)
 
-    assert [found.free_at(key) is not None for key in (1, 2, 3)] == [False, True, True]
+    assert [found.free_at(key, 1150.0) is not None for key in (1, 2, 3)] == [False, True, True]
 
 
 def test_another_interval_keeps_what_is_known() -> None:

@@ -77,7 +77,7 @@ class Greylister:
         network = self.keys.network(asked.client_address)
         if not network:
             return Answer(Action.FAIL)
-        if spared := self._exempt(asked, network, now):
+        if spared := self.exempt(asked, network, now):
             return Answer(Action.TRUST, exempt=spared)
         rules = self.rules
         key = self.keys.key(network, asked)
@@ -127,7 +127,7 @@ class Greylister:
         if self.triplets.passed(key, now) and self.rules.exempt.after_passes:
             self.clients.passed(network, now)
 
-    def _exempt(self, asked: Question, network: str, now: float) -> str:
+    def exempt(self, asked: Question, network: str, now: float) -> str:
         """Which rule spares it; "": none."""
         exempt = self.rules.exempt
         if exempt.networks and in_networks(asked.client_address, exempt.networks):

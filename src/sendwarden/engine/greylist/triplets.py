@@ -76,8 +76,9 @@ class Triplets:
                 return now * 1000 >= first + self._delay_ms
         return False
 
-    def free_at(self, key: int) -> float | None:
-        """When it may pass; None: it was never tried."""
+    def free_at(self, key: int, now: float) -> float | None:
+        """When it may pass, 0 for one that has; None: it was never tried."""
+        self._rotate(now)
         for generation in self._generations:
             if key in generation.passed:
                 return 0.0
@@ -138,10 +139,6 @@ class Triplets:
             old.passed.discard(key)
             new.passed.add(key)
             self._changed[key] = None
-
-    def allow(self, key: int, now: float) -> None:
-        """It need not wait, as if it had."""
-        self.passed(key, now)
 
     def forget(self, key: int) -> bool:
         """As if it had never been tried. Was it known?"""
@@ -231,7 +228,7 @@ class Triplets:
         del now
         for _ in range(min(GONE_AT_ONCE, len(self._gone))):
             key = self._gone.popleft()
-            if self.free_at(key) is None:
+            if not any(key in one.passed or key in one.waiting for one in self._generations):
                 self._changed.pop(key, None)
                 yield Change(_name(key), drop=True)
         changed, self._changed = self._changed, {}
