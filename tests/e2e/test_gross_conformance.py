@@ -84,13 +84,18 @@ def _tcp(host: str, port: int, sent: bytes) -> bytes:
         return found + b"[closed]"
 
 
-def pair(settings: str, host: str, lists: dict[str, tuple[str, int, list[str]]] | None = None) -> Pair:
+Lists = dict[str, tuple[str, int, list[str]]]
+
+
+def pair(
+    settings: str, host: str, lists: Lists | None = None, delay_s: float = 0.0, resolver: str = "127.0.0.53"
+) -> Pair:
     """``settings``: lines of the grossd.conf; those about DNS only grossd gets."""
-    theirs = Grossd(f"grey_delay = {DELAY_S}\n{settings}", "127.0.0.53", host)
+    theirs = Grossd(f"grey_delay = {DELAY_S}\n{settings}", resolver, host)
     port, status = free_port(), free_port()
     lines = [line for line in theirs.text.splitlines() if not re.match(r"check|dns|rhsbl", line)]
     lines = [line.replace(str(theirs.port), str(port)).replace(host, "127.0.0.1") for line in lines]
-    files = {"grossd.conf": "\n".join(lines), "lists.json": json.dumps({"lists": lists or {}})}
+    files = {"grossd.conf": "\n".join(lines), "lists.json": json.dumps({"lists": lists, "delay_s": delay_s})}
     table = f'[greylist]\ngrossd = "grossd.conf"\nstatus = "127.0.0.1:{status}"\n'
     ours = (Listing if lists else Sendwarden)(f'mode = "enforce"\n{table}', files)
     return Pair(theirs, ours, port)
@@ -439,3 +444,27 @@ def test_weights_are_complete_where_grossds_are_not() -> None:
         both.stop()
 
     assert "w=3" in line and "m=two.test+2" in line and "m=rh.test+1" in line
+
+
+def test_while_checks_take_their_time_both_say_that_they_are_at_work() -> None:
+    """A list that never answers: P at one second, and at the time limit the answer without it."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
+        silent.bind(("127.0.0.56", 53))
+        settings = "check = dnsbl\ndnsbl = bl.test\nquery_timelimit = 1600\n"
+        both = pair(settings, "127.0.0.16", LISTS, 9.0, "127.0.0.56")
+        try:
+            told = [_timed("127.0.0.1", both.our_port), _timed(both.theirs.host, both.theirs.port)]
+        finally:
+            both.stop()
+    print("ours, grossd:", told)
+    for (first, at), (last, then) in told:
+        assert (first, last) == (b"P", b"T $Y")
+        assert 0.9 < at < 1.3 and 1.4 < then < 2.1
+
+
+def _timed(host: str, port: int) -> list[tuple[bytes, float]]:
+    """Two answers to one question, and when they came, in seconds."""
+    began = time.monotonic()
+    with closing(SjsmsClient(port, 5.0, host)) as client:
+        client.send(LISTED["on no list"])
+        return [(client.receive(), round(time.monotonic() - began, 2)) for _ in range(2)]
