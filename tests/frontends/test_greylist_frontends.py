@@ -246,9 +246,7 @@ def test_a_socket_closes_behind_the_last_answer() -> None:
             assert not client.server.closed
             reputation.released.set()
             assert await client.receive() == b"T $Y"
-            await asyncio.sleep(0)
-            client.server.drain(now=False)
-            assert client.server.closed
+            await until("it has closed", lambda: client.server.closed)
 
     asyncio.run(run())
 

@@ -64,14 +64,19 @@ class SjsmsServer(DatagramServer):
         self._texts: dict[tuple[Action, str], bytes] = {}
         self._allowed: object = None  # whom `_welcome` was worked out for
         self._answering: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     @property
     def closed(self) -> bool:
         return self._socket is None
 
     def drain(self, *, now: bool) -> None:
-        if self._socket is not None and (now or not self._answering):
-            asyncio.get_running_loop().remove_reader(self._socket)
+        """Nothing more is read; the socket closes behind the last answer."""
+        if self._socket is None:
+            return
+        self._ending = True
+        asyncio.get_running_loop().remove_reader(self._socket)
+        if now or not self._answering:
             self._socket.close()
             self._socket = None
 
@@ -86,7 +91,7 @@ class SjsmsServer(DatagramServer):
     def _read(self) -> None:
         """Some of what has arrived; there may be more, and others want their turn."""
         for _ in range(AT_ONCE):
-            if self._socket is None:
+            if self._socket is None or self._ending:
                 return
             try:
                 data, peer = self._socket.recvfrom(MOST_BYTES)
@@ -149,9 +154,14 @@ class SjsmsServer(DatagramServer):
         if isinstance(answer, Lookup):
             task = asyncio.get_running_loop().create_task(self._later(answer, size, peer))
             self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+            task.add_done_callback(self._answered)
         else:
             self._send(self._reply(answer, size), peer)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._answering.discard(task)
+        if self._ending:
+            self.drain(now=False)
 
     def _reply(self, answer: Answer, size: int) -> bytes:
         manner = self._greylisting.manner
