@@ -90,6 +90,12 @@ def test_who_is_trusted_or_blocked_is_remembered_only_where_all_are() -> None:
         assert (ask(warden, NOW + 60, LISTED).action is Action.MATCH) is always
 
 
+def test_what_a_check_says_of_a_block_is_no_template() -> None:
+    found = Findings((Found("spf", 0, Word.BLOCK, "see $Y$[x,y]"),))
+
+    assert ask(Greylister(GreylistRules(checks=True)), NOW, found).reason == "see Y[x,y]"
+
+
 EXEMPT = Exemptions((ip_network("192.0.2.0/28"),), frozenset({"eve", "x@y"}))
 
 

@@ -99,6 +99,8 @@ class Greylister:
             answer = Answer(Action.TRUST, findings)
         elif Word.BLOCK in words:
             reason = next(one.reason for one in findings.found if one.word is Word.BLOCK)
+            # It may be a stranger's (SPF), and a mapping table reads it as a template.
+            reason = reason.replace("$", "")
             answer = Answer(Action.BLOCK, findings, reason or rules.block_reason)
         elif rules.block_threshold and findings.weight >= rules.block_threshold:
             answer = Answer(Action.BLOCK, findings, rules.block_reason)
