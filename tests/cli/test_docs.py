@@ -57,6 +57,7 @@ def test_the_shipped_channels_are_documented_in_their_order() -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None:
     files = dict.fromkeys(("authspam.filter", "outgoing.filter"), "keep;") | {
+        "grossd.conf": "protocol = sjsms",
         "mappings": "",
         "metermaid.options": "",
         "senders": "",

@@ -36,6 +36,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "limits": ["show", "bob"],
     "account": ["resolve", "bob"],
     "dnsbl": ["check", "192.0.2.7"],
+    "greylist": ["show", "192.0.2.7", "eve@example.org", "bob@example.org"],
     "help": [],
 }
 MESSAGE = "Subject: a\n\nText.\n"
@@ -150,9 +151,9 @@ def test_a_settings_file_may_be_named_by_its_folder_or_itself(commands: Commands
 # --- for programs, and against mail and files that mean harm
 
 
-# Commands that have nothing to say: `check` of what is right, `connect` with what is wrong. (`serve` of what
-# is right would go on for ever.)
-SILENT = [("check", False), ("connect", True)]
+# Commands that have nothing to say: `check` of what is right, `connect` with what is wrong, `greylist` while
+# no daemon runs. (`serve` of what is right would go on for ever.)
+SILENT = [("check", False), ("connect", True), ("greylist", False), ("greylist", True)]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +213,7 @@ def test_nothing_hostile_reaches_the_terminal_by_any_command(command: str, comma
         "limits": ["why", f"\x1b[2J{bad}"],
         "account": ["resolve", f"\x1b[2J{bad}"],
         "dnsbl": ["check", f"\x1b[2J{bad}"],
+        "greylist": ["show", bad, f"\x1b[2J{bad}", bad],
     }.get(command, list(WORDS[command]))
 
     for form in ([], ["--json"]):

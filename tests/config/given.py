@@ -44,6 +44,11 @@ def senders(text: str) -> Files:
     return {"senders": text}
 
 
+def grossd(text: str) -> Files:
+    conf = "protocol = sjsms\n" + text
+    return {"sendwarden.toml": '[greylist]\ngrossd = "grossd.conf"', "grossd.conf": conf}
+
+
 # Code -> a configuration that has it, and the text above the caret (None: the file as a whole, or no place).
 GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW101": (settings("mod = 1"), "mod"),
@@ -139,6 +144,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         "IMTA_LIB:check_metermaid.so,throttle",
     ),
     "SW219": (mapping("MAIL_ACCESS\n*|* $I$Ya|b\n"), "$I"),
+    "SW220": (
+        mapping("MAIL_ACCESS\n*|* $[IMTA_LIB:grosscheck.so,grosscheck,127.0.0.1,,5525,$0,$1,x]$N\n"),
+        "IMTA_LIB:grosscheck.so,grosscheck",
+    ),
     "SW300": (sieve("keep"), "\n"),
     "SW301": (sieve('reject "x";'), "reject"),
     "SW302": (sieve('require "regex";'), '"regex"'),
@@ -191,6 +200,20 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW603": (senders("  bob\n"), "  bob"),
     "SW604": (senders("info@example.org bob\nINFO@example.org eve\n"), "INFO@example.org"),
     "SW605": (senders("/^(.*)@example.org$/ ${1}\n"), "/^(.*)@example.org$/"),
+    "SW701": (grossd("grey_dealy = 5\n"), "grey_dealy"),
+    "SW702": (grossd("grey_delay =\n"), "grey_delay ="),
+    "SW703": (grossd("grey_delay = 5 ; 6\n"), ";"),
+    "SW704": (grossd("grey_delay = long\n"), "long"),
+    "SW705": (grossd("filter_bits = 24\n"), "filter_bits"),
+    "SW706": (grossd("grey_delay 5\n"), "grey_delay 5"),
+    "SW707": (grossd("grey_delay = 5\ngrey_delay = 6\n"), "grey_delay"),
+    "SW708": (grossd("check = dnsbI\n"), "dnsbI"),
+    "SW709": (
+        {"sendwarden.toml": '[greylist]\ngrossd = "grossd.conf"', "grossd.conf": "grey_delay = 5\n"},
+        None,
+    ),
+    "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
+    "SW711": (grossd("check = reverse\n"), "reverse"),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
 LIVE = ("SW116", "SW402", "SW501", "SW502")
@@ -214,6 +237,7 @@ WARNINGS = frozenset(
         "SW215",
         "SW217",
         "SW218",
+        "SW220",
         "SW320",
         "SW321",
         "SW322",
@@ -223,5 +247,9 @@ WARNINGS = frozenset(
         "SW405",
         "SW408",
         "SW604",
+        "SW705",
+        "SW706",
+        "SW707",
+        "SW710",
     }
 )

@@ -94,7 +94,7 @@ error SW201: table FILTER_limitauthspam: the pattern "*|*" has no template
 error SW210: call-out to "chek_metermaid.so": no such routine library here
   mappings:4:16
      4 | *|* $[IMTA_LIB:chek_metermaid.so,throttle,limitauthspam,$0]$0$Y
-       |                ^^^^^^^^^^^^^^^^^ did you mean "check_metermaid.so"?  Known: check_metermaid.so
+       |                ^^^^^^^^^^^^^^^^^ did you mean "check_metermaid.so"?  Known: check_metermaid.so, grosscheck.so
          Libraries are recognised by name and never loaded from disk.
 
 warning SW204: table FILTER_limitauthspam: this entry can never match

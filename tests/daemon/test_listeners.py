@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from sendwarden.daemon.listeners import DRAIN_S, CannotListen, Listeners
-from sendwarden.service.connection import Connection
+from sendwarden.service.connection import Connection, DatagramServer
 from sendwarden.service.gate import Gate
 from tests.servers.space import free_port
 from tests.stores.around import KeptLog
@@ -42,6 +42,33 @@ class Echo(Connection):
             if line == b"bug":
                 raise ZeroDivisionError
             self.write(line + b"\n")
+
+
+class EchoOfDatagrams(DatagramServer):
+    """Says back what it hears."""
+
+    bound: socket.socket | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.bound is None
+
+    def serve(self, bound: socket.socket) -> None:
+        bound.settimeout(0)
+        self.bound = bound
+        asyncio.get_running_loop().add_reader(bound, self._read)
+
+    def _read(self) -> None:
+        assert self.bound is not None
+        data, peer = self.bound.recvfrom(100)
+        self.bound.sendto(data, peer)
+
+    def drain(self, *, now: bool) -> None:
+        del now
+        if self.bound is not None:
+            asyncio.get_running_loop().remove_reader(self.bound)
+            self.bound.close()
+            self.bound = None
 
 
 class Made:
@@ -283,3 +310,48 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
     except ConnectionResetError:
         return b""
+
+
+# --- datagrams
+
+
+async def asked(host: str, port: int) -> bytes:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as peer:
+        peer.settimeout(0)
+        peer.connect((host, port))
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(peer, b"hello")
+        async with asyncio.timeout(20):
+            return await loop.sock_recv(peer, 100)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_datagrams_are_taken_at_a_port_that_connections_may_have_too(
+    run: Callable[[Test], None], host: str
+) -> None:
+    async def work(made: Made) -> None:
+        port = free_port()
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        await made.open(place)
+        await made.listeners.open(f"udp:{place}", lambda _listener: EchoOfDatagrams())
+        assert made.listeners.names == [place, f"udp:{place}"]
+        assert await asked(host, port) == b"hello"
+        made.listeners.close(f"udp:{place}")
+        assert made.listeners.names == [place]
+        with pytest.raises(ConnectionRefusedError):
+            await asked(host, port)
+
+    run(work)
+
+
+def test_a_port_that_another_program_has_for_datagrams_is_told(run: Callable[[Test], None]) -> None:
+    async def work(made: Made) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            name = f"udp:127.0.0.1:{other.getsockname()[1]}"
+            with pytest.raises(CannotListen, match=r"ss -lunp.*greylist\.listen"):
+                await made.listeners.open(name, lambda _listener: EchoOfDatagrams())
+        assert made.listeners.names == []
+
+    run(work)

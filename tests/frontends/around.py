@@ -17,7 +17,7 @@ from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
-from sendwarden.service.ports import Outside, Scanner
+from sendwarden.service.ports import AskGreylist, Outside, Scanner
 from sendwarden.service.scanning import Ours, Scanning
 from sendwarden.stores.journal import Numbers
 from sendwarden.stores.memory import MemoryMeters
@@ -102,6 +102,7 @@ class Ground:
         *,
         mode: str = "enforce",
         scanners: Iterable[Scanner] = (),
+        greylist: AskGreylist | None = None,
     ) -> None:
         self.folder = folder
         self.clock, self.log, self.ledger, self.outbox = HandClock(), KeptLog(), Ledger(), Posted()
@@ -112,7 +113,7 @@ class Ground:
         self.monotonic = 0.5  # not just woken up
         self._conclusions = Conclusions(self.clock, self.log, self.ledger, self.outbox)
         self._numbers = Numbers(b"k" * 16, 0)
-        self._outside = Outside(self.clock, self._numbers, self.log, lambda: 0.0)
+        self._outside = Outside(self.clock, self._numbers, self.log, lambda: 0.0, greylist)
         self.use(settings, mode=mode)
 
     def use(self, settings: str, *, mode: str = "enforce") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sendwarden.core.scan import Finding
-from sendwarden.frontends import milter
+from sendwarden.service import connection
 from sendwarden.wire.milter.commands import Abort, Body, Command, EndOfMessage, Header, Mail, Rcpt
 from sendwarden.wire.milter.replies import Answer, ChangeHeader
 from tests.frontends.around import Ground, MilterPeer, fields_of
@@ -59,7 +59,7 @@ def test_the_scanner_gets_the_whole_message_and_its_answer_decides(tmp_path: Pat
 def test_the_mail_server_hears_that_we_are_at_it_and_what_it_says_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(milter, "PROGRESS_S", 0.01)
+    monkeypatch.setattr(connection, "PROGRESS_S", 0.01)
     scanner = FakeScanner(slow=True)
 
     async def work() -> None:

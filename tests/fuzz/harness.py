@@ -10,7 +10,7 @@ import sys
 
 import atheris
 
-TARGETS = ("policy", "milter", "wforce", "scanners", "mapping", "sieve", "options")
+TARGETS = ("policy", "milter", "sjsms", "grosspolicy", "wforce", "scanners", "mapping", "sieve", "options")
 
 
 def main() -> None:

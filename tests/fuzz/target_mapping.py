@@ -7,6 +7,7 @@ from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import read_mappings, table_problems
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions
+from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.stores.memory import MemoryMeters
 
 
@@ -16,6 +17,9 @@ class World:
 
     now: float = 0.0
     meters: MemoryMeters = field(default_factory=lambda: MemoryMeters({"t": TableOptions("t", quota=1)}))
+
+    def greylist(self, call: GreylistCall) -> str | None:
+        return not_asked(call)
 
     def chance(self) -> float:
         return 50.0

@@ -1,6 +1,7 @@
 """A real rbldnsd from Debian's package: the server that most lists in the DNS run on."""
 
 import signal
+from collections.abc import Mapping
 
 from tests.servers.space import Space, free_port, stop, wait_for
 
@@ -15,9 +16,11 @@ EVERY_IPV6 = f"1.0.0.0.0.0.f.7.f.f.f.f.{'.'.join('0' * 20)} A 127.0.0.2\n"
 class Rbldnsd:
     """``zones``: zone -> (type of data, data), types as in its manual: ip4set, ip6trie, dnset, generic."""
 
-    def __init__(self, zones: dict[str, list[tuple[str, str]]]) -> None:
+    def __init__(
+        self, zones: Mapping[str, list[tuple[str, str]]], at: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self._space = Space("rbldnsd", {})
-        self.port = free_port()
+        self.at, self.port = at, port or free_port()
         self._words = []
         self._files = {}
         for zone, sets in zones.items():
@@ -29,7 +32,7 @@ class Rbldnsd:
 
     @property
     def place(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.at}:{self.port}"
 
     def write(self, zone: str, data: str, number: int = 0) -> None:
         """New data, read within a second."""
@@ -38,7 +41,7 @@ class Rbldnsd:
     def start(self) -> None:
         self.process = self._space.start(
             "rbldnsd", "-n", "-u", "nobody", "-w", str(self._space.folder), "-c", "1s", "-t", "1",
-            "-b", f"127.0.0.1/{self.port}", *self._words,
+            "-b", f"{self.at}/{self.port}", *self._words,
         )  # fmt: skip
         wait_for(
             "rbldnsd answers", lambda: "listening on" in self.output() or self.process.poll() is not None

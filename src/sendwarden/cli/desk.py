@@ -60,6 +60,14 @@ def ask_daemon(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, A
     return answer
 
 
+def ask_running(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, Any]:
+    """The same of a daemon that must run."""
+    answer = ask_daemon(loaded, {**question, "by": whoever()})
+    if answer is None:
+        raise NotAsked("only a Sendwarden that runs knows that, and none does with these settings")
+    return answer
+
+
 def whoever() -> str:
     """Who gives the command, as far as the system knows."""
     with suppress(KeyError, OSError):

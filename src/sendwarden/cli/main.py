@@ -31,6 +31,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("limits", "limits", "what an account may send, and other limits for it"),
     ("account", "account", "what is known of an account, its state, and who sends most"),
     ("dnsbl", "dnsbl", "what lists in the DNS say of an address or a domain, and how the lists are"),
+    ("greylist", "greylist", "what greylisting remembers, and its answers as they are given"),
     ("help", "help", "explain a setting or an error code"),
 )
 

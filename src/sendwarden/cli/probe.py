@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sendwarden.core.decision import Reason
 from sendwarden.engine.meters.keys import Reading
+from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.service.ports import Fields
 from sendwarden.stores.memory import MemoryMeters
 
@@ -105,6 +106,9 @@ class ProbeWorld:
 
     def chance(self) -> float:
         return self.percent
+
+    def greylist(self, call: GreylistCall) -> str | None:
+        return not_asked(call)
 
     def note(self, reason: Reason) -> None:
         self.notes.append(reason)

@@ -90,6 +90,7 @@ def first_screen(loaded: Loaded, found: list[Found], state: str, command: Comman
     listening = [f"policy {place}" for place in settings.listen.policy]
     listening += [f"milter {place}" for place in settings.listen.milter]
     listening += [f"login {place}" for place in settings.listen.login]
+    listening += [f"greylist {place}" for place in loaded.greylist.listen]
     counts = [
         _count(len(site.channels), "channel"),
         _count(len(site.scripts), "filter"),

@@ -8,6 +8,7 @@ from sendwarden.config.values import plain, shown, wrong
 # sun_path of Linux holds 108 bytes with its final NUL (unix(7)).
 UNIX_PATH_BYTES = 107
 LAST_PORT = 65535
+OPEN_REMEDY = 'set listen.allow = ["192.0.2.25/32"] to your mail servers, or listen on 127.0.0.1'
 
 _IPV6 = 6
 
@@ -25,6 +26,13 @@ def socket_place(value: object, example: str) -> str:
     if port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= LAST_PORT and _is_address(address):
         return value
     raise wrong(f"{shown(value)} is no address with a port", remedy)
+
+
+def is_open(place: str) -> bool:
+    """Could others than this machine connect there?"""
+    if place.startswith("unix:"):
+        return False
+    return not ip_address(place.rpartition(":")[0].strip("[]")).is_loopback
 
 
 def _is_address(text: str) -> bool:
@@ -45,6 +53,13 @@ def listen_http(value: object) -> str:
     if isinstance(value, str) and value.startswith("unix:"):
         raise wrong(f"{shown(value)} is no place for HTTP", 'write "127.0.0.1:8601" or "[::1]:8601"')
     return socket_place(value, "8601")
+
+
+def listen_ip(value: object) -> str:
+    """What is asked by UDP as well."""
+    if isinstance(value, str) and value.startswith("unix:"):
+        raise wrong(f"{shown(value)} is no place for UDP", 'write "127.0.0.1:5525" or "[::1]:5525"')
+    return socket_place(value, "5525")
 
 
 def smtp_server(value: object) -> str:

@@ -117,6 +117,10 @@ CODES: Mapping[str, str] = {
         "A flag of an access table that is understood and has no effect here: debug output ($U), the group "
         "check of another system ($I), the vacation replies that Sendwarden does not send ($!), and $S."
     ),
+    "SW220": (
+        "An access table asks greylisting. The answer takes time, and access tables are asked at steps that "
+        "do not wait: the call fails. Tables that filters call can ask."
+    ),
     "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
     "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",
@@ -204,5 +208,25 @@ CODES: Mapping[str, str] = {
     "SW605": (
         "The senders file is a table of addresses, as for postmap. Tables of regular expressions (regexp: "
         "and pcre: in Postfix) are not read."
+    ),
+    "SW701": "A grossd.conf sets an option that grossd does not have. grossd would not start with it.",
+    "SW702": "An option of a grossd.conf has no value. grossd would not start with it.",
+    "SW703": (
+        "A semicolon stands behind a value of a grossd.conf, and the option takes no parameter. grossd would "
+        "not start with it."
+    ),
+    "SW704": "An option of a grossd.conf has a value that it cannot have.",
+    "SW705": "An option of a grossd.conf that is understood and has no effect here.",
+    "SW706": "A line of a grossd.conf without an equals sign sets nothing. grossd passes over it as well.",
+    "SW707": "An option stands twice in a grossd.conf. As with grossd, the last line counts.",
+    "SW708": (
+        "A grossd.conf names a check that does not exist. grossd passes over such a name without a word: "
+        "where no check is left it lets all mail wait."
+    ),
+    "SW709": "A grossd.conf sets no protocol. grossd would start, and nobody could ask it.",
+    "SW710": "A grossd.conf names a list and no check that asks it, or a check and no list.",
+    "SW711": (
+        "A grossd.conf names a check that this version cannot ask. Without it mail would wait, or pass, that "
+        "the file does not mean."
     ),
 }

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
+from sendwarden.config.addresses import OPEN_REMEDY, is_open
 from sendwarden.config.directory_check import check_directory
 from sendwarden.config.dns_lists import check_dns_lists
 from sendwarden.config.limits_check import check_limits
@@ -56,10 +56,9 @@ def _listeners(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     ]
     seen: Counter[str] = Counter()
     for name, place, path in sockets:
-        if _is_open(place) and not listen.allow:
+        if is_open(place) and not listen.allow:
             says = f"{name} would be open to the whole network"
-            remedy = 'set listen.allow = ["192.0.2.25/32"] to your mail servers, or listen on 127.0.0.1'
-            yield Problem("SW122", says, place_of(path), remedy)
+            yield Problem("SW122", says, place_of(path), OPEN_REMEDY)
         if seen[place]:
             remedy = "each needs a port or path of its own"
             yield Problem("SW123", f"{place} is named twice", place_of(path), remedy)
@@ -70,12 +69,6 @@ def _listeners(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
             says = f"{shown(channel.listener)} is none of our sockets"
             remedy = did_you_mean(channel.listener, mail) or f"listen names {', '.join(mail) or 'none'}"
             yield Problem("SW108", says, place_of(("channel", number, "listener")), remedy)
-
-
-def _is_open(place: str) -> bool:
-    if place.startswith("unix:"):
-        return False
-    return not ip_address(place.rpartition(":")[0].strip("[]")).is_loopback
 
 
 def _meter_tables(site: Site, found: MappingFile, option_file: str) -> Iterator[Problem]:

@@ -21,6 +21,8 @@ Listen = Annotated[str, BeforeValidator(addresses.listen)]
 ListenMany = Annotated[list[Listen], BeforeValidator(values.one_or_many)]
 ListenHttp = Annotated[str, BeforeValidator(addresses.listen_http)]
 ListenHttpMany = Annotated[list[ListenHttp], BeforeValidator(values.one_or_many)]
+ListenIp = Annotated[str, BeforeValidator(addresses.listen_ip)]
+ListenIpMany = Annotated[list[ListenIp], BeforeValidator(values.one_or_many)]
 # Shown as stars wherever a value is shown.
 Secret = Annotated[SecretStr, BeforeValidator(addresses.secret)]
 DirectoryUrl = Annotated[str, BeforeValidator(addresses.directory_url)]

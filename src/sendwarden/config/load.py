@@ -13,6 +13,9 @@ from pathlib import Path
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
+from sendwarden.config.greylist import GreylistSettings
+from sendwarden.config.greylist_rules import check_greylist, over
+from sendwarden.config.grossd import Grossd, read_grossd
 from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
 from sendwarden.config.reading import Reading, read_settings
@@ -27,6 +30,8 @@ from sendwarden.core.identity import IdentityRules
 from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place, Problem, has_errors, in_order
 from sendwarden.engine.channel import Channel, DestinationFilter, Mode
+from sendwarden.engine.mapping.callouts import base_name
+from sendwarden.engine.mapping.grosscheck import IMAGE as GROSSCHECK_IMAGE
 from sendwarden.engine.mapping.lint import lint
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_problems
 from sendwarden.engine.mapping.run import Mappings
@@ -59,6 +64,7 @@ class Loaded:
 
     settings: Settings
     site: Site
+    greylist: GreylistSettings  # with what a grossd.conf says
     problems: list[Problem]
     folder: Folder
     origins: Mapping[KeyPath, Place]
@@ -120,15 +126,20 @@ def load(settings_file: Path | None) -> Loaded:
         external_logins=settings.accounts.external_logins,
         programs=settings.accounts.programs,
         host=settings.site.host or _own_name(),
+        asks_greylist=any(base_name(one.call.image) == GROSSCHECK_IMAGE for one in found.calls),
         access=access_rules(settings),
         scanners=bounds(settings),
         score_headers=score_headers(settings),
     )
+    grossd = _grossd(reading, settings)
+    greylist = over(settings.greylist, grossd.values)
     reading.problems += crosscheck(site, settings, found, reading.place)
+    reading.problems += check_greylist(settings, greylist, grossd, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,
         site,
+        greylist,
         _told(
             in_order(
                 _with_missing_file(problem, reading.folder, settings)
@@ -188,6 +199,16 @@ def _text_of(
         reading.unread.add(kind)
         reading.problems.append(unreadable_problem(spec, error, reading.origins.get(path)))
         return None
+
+
+def _grossd(reading: Reading, settings: Settings) -> Grossd:
+    spec = settings.greylist.grossd
+    found = _text_of(reading, spec, ("greylist", "grossd"), "grossd.conf", anywhere=True) if spec else None
+    if found is None:
+        return Grossd()
+    grossd = read_grossd(*found)
+    reading.problems += grossd.problems
+    return grossd
 
 
 def _meters(reading: Reading, settings: Settings) -> dict[str, TableOptions]:

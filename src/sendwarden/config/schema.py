@@ -16,6 +16,7 @@ from pydantic import (
 from sendwarden.config import values
 from sendwarden.config.directory import DirectorySettings
 from sendwarden.config.dns import DnsListSettings, DnsSettings
+from sendwarden.config.greylist import GreylistSettings
 from sendwarden.config.kinds import (
     Domain,
     DurationS,
@@ -311,6 +312,7 @@ class Settings(SettingsTable):
         default=[], description="Headers in which others wrote scores."
     )
     incoming: IncomingSettings = IncomingSettings()
+    greylist: GreylistSettings = GreylistSettings()
     limits: list[LimitSettings] = Field(default=[], description="Rows of limits by name.")
     override: list[OverrideSettings] = Field(default=[], description="Exceptions from the limits.")
     channel: list[ChannelSettings] = Field(

@@ -15,16 +15,16 @@ import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sendwarden.config.addresses import UNIX_PATH_BYTES
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
-from sendwarden.config.traffic import CountingSettings
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.directory import AskedDirectory
+from sendwarden.daemon.greylist import GreylistDaemon
 from sendwarden.daemon.listeners import CannotListen, Listeners
 from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
@@ -37,6 +37,7 @@ from sendwarden.daemon.process import (
     raise_descriptor_limit,
 )
 from sendwarden.daemon.reputation import AskedLists
+from sendwarden.daemon.shared import shared_room
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
@@ -55,9 +56,6 @@ from sendwarden.service.quick import Quick
 from sendwarden.service.reputation_desk import verbs as dnsbl_verbs
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
-
-if TYPE_CHECKING:
-    from sendwarden.stores.redis import RedisRoom
 
 TICK_S = 0.2
 STATE_FILE = "state.db"
@@ -92,12 +90,14 @@ class Daemon:
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
         self._book = Book(self._clock, self._journal)
         self._limiter = Limiter(configuration.site, self._book, self._clock)
-        self._room = self._shared_room(configuration.settings.counting)
+        self._room = shared_room(configuration.settings.counting, self._limiter, self._log)
         if self._room:
             self._limiter.share(self._room)
         else:
             self._meters.limits = self._limiter.table
+        self._greylist = GreylistDaemon(configuration, state, self._clock, self._log)
         self._meters.profiles = {
+            **self._greylist.kept,
             AGES: self._limiter.ages,
             INCOMING: self._limiter.incoming,
             KNOWN: self._limiter.acquaintances,
@@ -140,7 +140,7 @@ class Daemon:
                 await asyncio.gather(loading, return_exceptions=True)
                 await self._journal.close()
                 raise
-            for work in (self._log.run(), self._tick(), self._tidy(), self._reloads()):
+            for work in (self._log.run(), self._greylist.run(), self._tick(), self._tidy(), self._reloads()):
                 self._start(work)
             if self._room:
                 self._start(self._room.run())
@@ -156,17 +156,6 @@ class Daemon:
             await self._end(writer)
             if self._broken:
                 raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
-
-    def _shared_room(self, counting: CountingSettings) -> "RedisRoom | None":
-        """Where this process counts together with others, if it does."""
-        if not counting.redis:
-            return None
-        from sendwarden.stores.redis import RedisRoom, connect  # noqa: PLC0415 - half a second, if asked for
-
-        password = counting.redis_secret.get_secret_value()
-        client = connect(counting.redis, password, cluster=counting.redis_cluster)
-        limiter = self._limiter
-        return RedisRoom(client, limiter.table, lambda: limiter.quantum, self._log, counting.redis)
 
     def _open_book(self) -> None:
         """Before the sockets open: states and overrides are few, and must not be missed by anybody."""
@@ -185,12 +174,15 @@ class Daemon:
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
         self._desk = Desk(self._limiter, self._book, self._clock, self._log)
         self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
+        self._desk.offer(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
         self._use(self._configuration)
 
     def _use(self, configuration: Loaded) -> None:
         chance = random.SystemRandom()
-        outside = Outside(self._clock, self._journal.references, self._log, lambda: 100 * chance.random())
+        asking = self._greylist.grosscheck(configuration)
+        numbers = self._journal.references
+        outside = Outside(self._clock, numbers, self._log, lambda: 100 * chance.random(), asking)
         self._configuration = configuration
         notices = configuration.settings.notify
         self._outbox.smtp = notices.smtp
@@ -201,6 +193,7 @@ class Daemon:
         self._limiter.use(configuration.site)
         self._directory.use(configuration.settings.directory)
         self._lists.use(configuration.settings)
+        self._greylist.use(configuration)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
@@ -222,6 +215,7 @@ class Daemon:
             **dict.fromkeys(listen.policy, self._policy),
             **dict.fromkeys(listen.milter, self._milter),
             **(dict.fromkeys(listen.login, self._login_connections()) if listen.login else {}),
+            **self._greylist.sockets(configuration, self._gate),
         }
         control = str(self._state.absolute() / CONTROL_SOCKET)
         if len(os.fsencode(control)) <= UNIX_PATH_BYTES:
@@ -371,6 +365,7 @@ class Daemon:
             await self._journal.close()
         finally:
             await asyncio.gather(writer, return_exceptions=True)
+            self._greylist.flush()
             self._log.event("stopped", {})
             self._log.flush()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from sendwarden.core.errors import SendwardenError
-from sendwarden.service.connection import Served
+from sendwarden.service.connection import DatagramServer, Served
 
 # Connections that wait to be accepted, and how many are accepted in a row. asyncio takes one number for both,
 # and tries as often when there is no descriptor, which would be all it does.
@@ -22,6 +22,10 @@ DRAIN_S = 4.0
 DRAIN_STEP_S = 0.05
 
 
+# What the name of a socket for datagrams begins with.
+UDP = "udp:"
+
+
 class CannotListen(SendwardenError):
     """A socket could not be opened; the text says which, and why."""
 
@@ -31,12 +35,13 @@ class Listeners:
 
     def __init__(self) -> None:
         self._servers: dict[str, asyncio.Server] = {}
+        self._datagrams: dict[str, DatagramServer] = {}
         self._paths: dict[str, tuple[Path, int]] = {}  # of unix sockets, with the inode
         self._connections: WeakSet[Served] = WeakSet()
 
     @property
     def names(self) -> list[str]:
-        return list(self._servers)
+        return [*self._servers, *self._datagrams]
 
     async def open(self, name: str, factory: Callable[[str], Served]) -> None:
         """Listen at ``name``. Raises `CannotListen`."""
@@ -48,6 +53,12 @@ class Listeners:
             return connection
 
         try:
+            if name.startswith(UDP):
+                server_of_datagrams = made()
+                assert isinstance(server_of_datagrams, DatagramServer)
+                server_of_datagrams.serve(_bound_udp(name.removeprefix(UDP)))
+                self._datagrams[name] = server_of_datagrams
+                return
             if name.startswith("unix:"):
                 path = Path(name.removeprefix("unix:"))
                 server = await loop.create_unix_server(made, sock=_bound(path), backlog=AT_ONCE)
@@ -64,6 +75,9 @@ class Listeners:
 
     def close(self, name: str) -> None:
         """Take no more connections at ``name``; those that are open stay."""
+        if name in self._datagrams:
+            self._datagrams.pop(name).drain(now=False)
+            return
         self._servers.pop(name).close()
         if name not in self._paths:
             return
@@ -89,10 +103,11 @@ class Listeners:
 
 def _why_not(name: str, error: OSError) -> str:
     """Why we cannot listen there, and what to do. asyncio's own words name the place a second time."""
-    elsewhere = "set listen.policy or listen.milter in sendwarden.toml to another place"
+    setting = "greylist.listen" if name.startswith(UDP) else "listen.policy or listen.milter"
+    elsewhere = f"set {setting} in sendwarden.toml to another place"
     if error.errno == errno.EADDRINUSE:
-        unix = name.startswith("unix:")
-        taken = "answers there (ss -lxp shows which)" if unix else "listens there (ss -ltnp shows which)"
+        kind = "x" if name.startswith("unix:") else "un" if name.startswith(UDP) else "tn"
+        taken = f"{'answers' if kind == 'x' else 'listens'} there (ss -l{kind}p shows which)"
         return f"cannot listen at {name}: another program {taken}; stop it, or {elsewhere}"
     if error.errno == errno.EEXIST:
         return f"cannot listen at {name}: a file that is no socket stands there; move it away, or {elsewhere}"
@@ -121,6 +136,17 @@ def _bound(path: Path) -> socket.socket:
         raise
     finally:
         os.umask(before)
+    return bound
+
+
+def _bound_udp(place: str) -> socket.socket:
+    host, _, port = place.rpartition(":")
+    bound = socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.bind((host.strip("[]"), int(port)))
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 

@@ -52,8 +52,8 @@ class FileEventLog:
         self._lost = 0
         self._screen: list[str] = []
         self._warnings: dict[str, _Warnings] = {}
-        self._writing = _Background()
-        self._showing = _Background()
+        self._writing = Background()
+        self._showing = Background()
 
     # --- taking
 
@@ -166,7 +166,7 @@ class _Warnings:
         return due
 
 
-class _Background:
+class Background:
     """One piece of work at a time, in a thread that nobody waits for: not even the end of the process."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from sendwarden.core.decision import Reason
-from sendwarden.engine.meters.keys import Reading
+from sendwarden.engine.meters.keys import MeterError, Reading
 
 
 class MeterTables(Protocol):
@@ -32,6 +32,28 @@ class MeterTables(Protocol):
         ...
 
 
+class GreylistCall(Protocol):
+    """What the callout ``grosscheck`` asks. ``servers``: one or two, literal addresses."""
+
+    @property
+    def servers(self) -> tuple[str, ...]: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def client_address(self) -> str: ...
+
+    @property
+    def recipient(self) -> str: ...
+
+    @property
+    def sender(self) -> str: ...
+
+    @property
+    def helo(self) -> str | None: ...
+
+
 class World(Protocol):
     """One decision's view: its time, the meters, chance, and where it leaves reasons and warnings."""
 
@@ -45,6 +67,10 @@ class World(Protocol):
         """A number from 0 to just under 100, evenly."""
         ...
 
+    def greylist(self, call: GreylistCall) -> str | None:
+        """What the server says, as a template; None: nobody answers. May give up, to run again."""
+        ...
+
     def note(self, reason: Reason) -> None:
         """A fact that belongs among the decision's reasons."""
         ...
@@ -52,3 +78,9 @@ class World(Protocol):
     def warn(self, warning: str, about: str) -> None:
         """Something to tell the postmaster, once a minute with a count; ``warning`` is a message id."""
         ...
+
+
+def not_asked(call: GreylistCall) -> str | None:
+    """For a world that cannot wait for an answer. Raises `MeterError`: the call fails, and that is told."""
+    del call
+    raise MeterError("greylisting is asked from filters only, while a mail server waits")

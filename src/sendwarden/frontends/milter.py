@@ -10,7 +10,6 @@ says how. With EXTERNAL that name is the subject of a certificate; it counts onl
 webmail says of its mail (`engine.webmail`) is known at the end of a message.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +26,7 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.envelope import Envelope
 from sendwarden.service.gate import DEADLINE_S, Gate
+from sendwarden.service.grosscheck import PATIENCE_S, Memo, Pending
 from sendwarden.service.judge import Judge
 from sendwarden.service.milter_terms import (
     ACCESS_ACTIONS,
@@ -37,7 +37,7 @@ from sendwarden.service.milter_terms import (
     macros_at_connection,
     unwanted_steps,
 )
-from sendwarden.service.ports import EventLog
+from sendwarden.service.ports import EventLog, Known
 from sendwarden.service.scanning import Scan
 from sendwarden.service.senders import is_open
 from sendwarden.wire.base import Need, ProtocolError
@@ -65,12 +65,11 @@ from sendwarden.wire.milter.replies import (
 )
 from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
-# While scanners take longer than this, the mail server hears that we are still at it, in seconds.
-PROGRESS_S = 1.0
 # What is left of our deadline for keeping a decision, however long scanners took.
 SETTLE_S = 0.3
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
+_AT_WORK = Answer.PROGRESS.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,29 +298,11 @@ class MilterConnection(Connection):
 
     def _scan_first(self, scan: Scan, message: Message, envelope: Envelope) -> None:
         """Judge the message when scanners have answered, or were given up."""
-        found: list[Finding] = []
-        began = asyncio.get_running_loop().time()
 
-        async def scanned() -> None:
-            found.extend(await self._with_progress(scan))
+        def judge(found: tuple[Finding, ...], took_s: float) -> None:
+            self._at_end(replace(message, findings=found), envelope, took_s)
 
-        def judged() -> bytes:
-            if self.open:
-                took_s = asyncio.get_running_loop().time() - began
-                self._at_end(replace(message, findings=tuple(found)), envelope, took_s)
-            return b""  # the answer is on its way
-
-        self.answer_later(scanned(), judged, scan.patience_s + DEADLINE_S)
-
-    async def _with_progress(self, scan: Scan) -> tuple[Finding, ...]:
-        """Tell the mail server now and then that we are still at it, so that it does not give up."""
-        work = asyncio.get_running_loop().create_task(scan.run())
-        try:
-            while not (await asyncio.wait({work}, timeout=PROGRESS_S))[0]:
-                self.write(Answer.PROGRESS.encode())
-            return work.result()
-        finally:
-            work.cancel()
+        self.answer_when_known(scan.run(), judge, scan.patience_s, _AT_WORK)
 
     def _say(self, message: Message, envelope: Envelope, took_s: float, decision: Decision) -> None:
         """``took_s``: how long scanners took of the time that we have."""
@@ -351,8 +332,24 @@ class MilterConnection(Connection):
                 self._say(message, envelope, took_s, rewritten)
                 return
             envelope.carried.append(("", rewritten))
+        self._hear(message, envelope, took_s, judge.memo(message.request))
+
+    def _hear(self, message: Message, envelope: Envelope, took_s: float, memo: Memo | None) -> None:
+        """Say what filters and limits say; where filters ask greylisting, once it has answered."""
+        judge = self._judge
         channel = judge.channel(message.request)
-        heard = judge.heard(message, channel)
+        try:
+            heard = judge.heard(message, channel, memo=memo)
+        except Pending as pending:
+            assert memo is not None
+            memo_now = memo
+
+            def again(answer: Known, waited_s: float) -> None:
+                memo_now.begin_again(answer)
+                self._hear(message, envelope, took_s + waited_s, memo_now)
+
+            self.answer_when_known(pending.ask(), again, PATIENCE_S, _AT_WORK)
+            return
 
         def decide() -> Decision:
             decision = judge.settled(heard, channel)

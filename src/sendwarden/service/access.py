@@ -15,6 +15,7 @@ from sendwarden.engine.access.tables import present
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode
 from sendwarden.engine.mapping.run import Result, TriedEntry
+from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.site import Site
 
@@ -47,6 +48,7 @@ class _Work:
     meters: MeterTables
     chance: Callable[[], float]
     warn: Callable[[str, str], None]
+    greylist: Callable[[GreylistCall], str | None] = not_asked
     notes: list[Reason] = field(default_factory=list)
     found: list[tuple[Effects, list[Reason]]] = field(default_factory=list)
 

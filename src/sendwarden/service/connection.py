@@ -10,7 +10,7 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import cast
+from typing import TypeVar, cast
 
 from sendwarden.core.decision import Decision
 from sendwarden.engine.limits.shared import NeedsRoom
@@ -19,6 +19,11 @@ from sendwarden.service.ports import EventLog, SharedRoom
 
 # Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
 _DATA_AGE = struct.Struct("=52xI")
+
+# While others take longer than this, the peer hears that we are still at it, in seconds.
+PROGRESS_S = 1.0
+
+T = TypeVar("T")
 
 # What must be awaited before an answer may go out.
 Ending = Coroutine[None, None, None] | None
@@ -35,6 +40,14 @@ class Served(asyncio.BaseProtocol, ABC):
     @abstractmethod
     def drain(self, *, now: bool) -> None:
         """End if nobody waits for us, or ``now`` in any case."""
+
+
+class DatagramServer(Served):
+    """What answers datagrams at one socket."""
+
+    @abstractmethod
+    def serve(self, bound: socket.socket) -> None:
+        """Answer what arrives at a bound socket, which is its own from now on."""
 
 
 class Connection(asyncio.Protocol, Served):
@@ -164,6 +177,36 @@ class Connection(asyncio.Protocol, Served):
         concluded = self._concluded(ending, reply, within_s)
         self.answering = asyncio.get_running_loop().create_task(concluded)
         self._read_or_wait()
+
+    def answer_when_known(
+        self,
+        asking: Coroutine[None, None, T],
+        then: Callable[[T, float], None],
+        within_s: float,
+        still: bytes,
+    ) -> None:
+        """Go on when somebody has answered: ``then`` gets the answer, and the seconds that it took.
+
+        ``still`` tells the peer each second that we are at work.
+        """
+        answers: list[T] = []
+        began = asyncio.get_running_loop().time()
+
+        async def asked() -> None:
+            work = asyncio.get_running_loop().create_task(asking)
+            try:
+                while not (await asyncio.wait({work}, timeout=PROGRESS_S))[0]:
+                    self.write(still)
+                answers.append(work.result())
+            finally:
+                work.cancel()
+
+        def go_on() -> bytes:
+            if self.open:
+                then(answers[0], asyncio.get_running_loop().time() - began)
+            return b""  # the answer is on its way
+
+        self.answer_later(asked(), go_on, within_s + DEADLINE_S)
 
     async def _concluded(
         self, ending: Coroutine[None, None, None], reply: Callable[[], bytes], within_s: float

@@ -231,7 +231,7 @@ class Desk:
                 raise Refusal(f"nothing was set for {account}{f' on {only}' if only else ''}")
             for name in names:
                 await self._book.remove(name)
-            self._log.event("limits-removed", {"account": account, **_acted(question)})
+            self._log.event("limits-removed", {"account": account, **acted(question)})
             return {"account": account, "removed": True}
         rates = [str(rate) for rate in question.get("rates", ())]
         channel = self._channel_name(question)
@@ -261,7 +261,7 @@ class Desk:
     async def _reset(self, question: Question) -> Answer:
         account = self._account(question)
         only = self._channel_name(question)
-        if not _text(question, "reason"):
+        if not text_of(question, "reason"):
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
         channels += [SPAM_SCORED] * (not only)
@@ -271,7 +271,7 @@ class Desk:
             if away:
                 raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
         self._limiter.changed()
-        self._log.event("limits-reset", {"account": account, "channels": gone, **_acted(question)})
+        self._log.event("limits-reset", {"account": account, "channels": gone, **acted(question)})
         return {"account": account, "channels": gone}
 
     async def _state(self, question: Question) -> Answer:
@@ -303,7 +303,7 @@ class Desk:
     # --- what questions hold
 
     def _account(self, question: Question) -> str:
-        written = _text(question, "account")
+        written = text_of(question, "account")
         if not written:
             raise Refusal("an account has a name, such as bob@example.org")
         return written if written.startswith("[") else account_of(written, self._limiter.site.identity)
@@ -324,16 +324,16 @@ class Desk:
         **more: Any,  # noqa: ANN401
     ) -> Entry:
         now = self._clock.now()
-        reason = _text(question, "reason")
+        reason = text_of(question, "reason")
         if not reason:
             raise Refusal(NO_REASON)
         for_s = float(question.get("for_s", 0))
         if not 0 < for_s <= LONGEST_S:
             raise Refusal("acts by hand end, after ten years at the latest: --until 7d")
-        return Entry(kind, account, reason, _text(question, "by") or "unknown", now, now + for_s, **more)
+        return Entry(kind, account, reason, text_of(question, "by") or "unknown", now, now + for_s, **more)
 
 
-def _text(question: Question, name: str) -> str:
+def text_of(question: Question, name: str) -> str:
     """Raises `Refusal` for what no store could keep."""
     written = str(question.get(name, "")).strip()
     try:
@@ -365,5 +365,5 @@ def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
 _WINDOWS = ", ".join(window.name for window in WINDOWS)
 
 
-def _acted(question: Question) -> dict[str, object]:
+def acted(question: Question) -> dict[str, object]:
     return {"by": str(question.get("by", "")), "reason": str(question.get("reason", ""))}

@@ -34,10 +34,13 @@ class Gate:
         self._ticked = monotonic()
         self._woke = float("-inf")
 
+    def welcome(self, peer: str) -> bool:
+        """May it ask at all?"""
+        return not peer or in_networks(peer, LOOPBACK) or in_networks(peer, self.allowed)
+
     def enter(self, peer: str) -> bool:
         """One more connection; False: a stranger, or one too many: close it."""
-        welcome = not peer or in_networks(peer, LOOPBACK) or in_networks(peer, self.allowed)
-        if not welcome or self.open >= self.most:
+        if not self.welcome(peer) or self.open >= self.most:
             self.turned_away += 1
             return False
         self.open += 1

@@ -21,6 +21,7 @@ from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.engine.webmail import sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
+from sendwarden.service.grosscheck import Memo, memo_of
 from sendwarden.service.lending import Lending
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
@@ -185,6 +186,11 @@ class Judge:
         message, _findings, _forged = read_headers(message, self.site.score_headers)
         return self._scanning.scan(message, names)
 
+    def memo(self, request: Request) -> Memo | None:
+        """What filters need that may ask greylisting, and then run again; None: none does."""
+        account = self.account(request) if request.login else ""
+        return memo_of(self._outside, self._meters, account) if self.site.asks_greylist else None
+
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
     ) -> Decision:
@@ -196,8 +202,18 @@ class Judge:
         channel = channel or self.channel(message.request)
         return self.settled(self.heard(message, channel, trace), channel)
 
-    def heard(self, message: Message, channel: Channel, trace: list[ScriptRun] | None = None) -> Heard:
-        """The first half of `message`: its header, its sender, and what filters and scanners make of it."""
+    def heard(
+        self,
+        message: Message,
+        channel: Channel,
+        trace: list[ScriptRun] | None = None,
+        memo: Memo | None = None,
+    ) -> Heard:
+        """The first half of `message`: its header, its sender, and what filters and scanners make of it.
+
+        With a ``memo`` it may raise `Pending`: then nothing has happened that the memo does not know, and it
+        is to be called again with the answer in it.
+        """
         forged: tuple[tuple[str, int], ...] = ()
         if self.site.score_headers:
             message, forged = self._read_headers(message, channel)
@@ -207,7 +223,7 @@ class Judge:
         if found and channel.foreign_sender == "refuse" and is_mismatch(found):
             decision = go_ahead(channel.name, self.account(message.request))
         else:
-            decision = self._by_filters(message, channel, trace)
+            decision = self._by_filters(message, channel, trace, memo)
         if found:
             decision = self._with_mismatch(decision, found, channel, channel.foreign_sender)
         if message.findings:
@@ -239,7 +255,9 @@ class Judge:
         wanted = tuple(one for one in findings if one.scanner in channel.scan)
         return replace(read, findings=(*message.findings, *wanted)), forged
 
-    def _by_filters(self, message: Message, channel: Channel, trace: list[ScriptRun] | None) -> Decision:
+    def _by_filters(
+        self, message: Message, channel: Channel, trace: list[ScriptRun] | None, memo: Memo | None
+    ) -> Decision:
         """What the channel's filters make of it."""
         request = message.request
         if message.several:
@@ -249,18 +267,24 @@ class Judge:
             return self._unread(request, channel)
         if channel.sourcefilter is None and not channel.destinationfilters:
             return go_ahead(channel.name, self.account(request))
-        hearing = Hearing(
-            self._outside.clock.now(),
-            self._meters,
-            self._outside.chance,
-            self._outside.log.warning,
-            dict.fromkeys(request.recipients, ACCEPTED),
-        )
+        hearing = self._hearing(request, memo)
         self._hear(message, channel, hearing, trace)
         if hearing.plain:
             found = go_ahead(channel.name, self.account(request))
             return replace(found, reasons=tuple(hearing.notes.values())) if hearing.notes else found
         return self._decided(request, channel, hearing)
+
+    def _hearing(self, request: Request, memo: Memo | None) -> Hearing:
+        outside, rulings = self._outside, dict.fromkeys(request.recipients, ACCEPTED)
+        warn = outside.log.warning
+        if memo is None:
+            return Hearing(outside.clock.now(), self._meters, outside.chance, warn, rulings)
+
+        def warn_once(warning: str, about: str) -> None:
+            if not memo.replaying:
+                warn(warning, about)
+
+        return Hearing(memo.now, memo, memo.chance, warn_once, rulings, memo.greylist)
 
     def _looks(self, request: Request, channel: Channel) -> bool:
         """Does anything of ours look at the header of such a message?"""

@@ -1,15 +1,17 @@
 """What the service asks of the outside world. Adapters implement these, tests fake them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from sendwarden.core import dns
 from sendwarden.core.account import State
-from sendwarden.core.dns import DnsAnswer, Question
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
+from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
-from sendwarden.engine.world import MeterTables
+from sendwarden.engine.world import GreylistCall, MeterTables
+from sendwarden.wire.sjsms import Reply
 
 __all__ = [
     "AccountStates",
@@ -25,7 +27,10 @@ __all__ = [
     "Ledger",
     "MeterTables",
     "Outside",
+    "QueryLog",
     "References",
+    "RemoteGreylist",
+    "Reputation",
     "Resolver",
     "Scanner",
     "SharedRoom",
@@ -134,6 +139,18 @@ class EventLog(Protocol):
         ...
 
 
+class Known(NamedTuple):
+    """What a mapping entry that asks greylisting yields; None: the call fails."""
+
+    text: str | None
+
+
+# Gives the same a little later.
+AskLater = Callable[[], Coroutine[None, None, Known]]
+# What a callout asks, and the account that the mail is of ("": none).
+AskGreylist = Callable[[GreylistCall, str], Known | AskLater]
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What a decision needs besides the configuration and the meters."""
@@ -142,6 +159,7 @@ class Outside:
     references: References
     log: EventLog
     chance: Callable[[], float]  # from 0 to just under 100, evenly
+    greylist: AskGreylist | None = None  # what the callout grosscheck asks; None: it fails
 
 
 class Ledger(Protocol):
@@ -169,7 +187,7 @@ class Scanner(Protocol):
 
 
 # Who hears of an answer.
-Answered = Callable[[Question, DnsAnswer], None]
+Answered = Callable[[dns.Question, dns.DnsAnswer], None]
 
 
 class Resolver(Protocol):
@@ -177,12 +195,43 @@ class Resolver(Protocol):
 
     on_answer: Answered  # told once of each question that was asked, however many waited for it
 
-    def cached(self, question: Question) -> DnsAnswer | None:
+    def cached(self, question: dns.Question) -> dns.DnsAnswer | None:
         """What is known already."""
         ...
 
-    async def ask(self, question: Question, within_s: float) -> DnsAnswer:
+    async def ask(self, question: dns.Question, within_s: float) -> dns.DnsAnswer:
         """Ask, or wait with those who have asked already, for so long at the most."""
         ...
 
     async def close(self) -> None: ...
+
+
+class Reputation(Protocol):
+    """What DNS lists and other checks say of a client, its sender and its HELO, for greylisting."""
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
+        ...
+
+    def known(self, asked: Question) -> Findings | None:
+        """What all checks found, where that is at hand; None: `look`."""
+        ...
+
+    async def look(self, asked: Question, within_s: float) -> Findings:
+        """What they find in that time; who gives no answer is named. Never raises."""
+        ...
+
+
+class QueryLog(Protocol):
+    """Greylisting's own log, of every answer. Never blocks and never raises: a line may be lost."""
+
+    def add(self, now: float, asked: Question, answer: Answer, took_s: float) -> None: ...
+
+
+class RemoteGreylist(Protocol):
+    """Another server that greylists."""
+
+    async def ask(self, call: GreylistCall) -> Reply | None:
+        """What it says; None: nobody answers. Never raises, and has deadlines of its own."""
+        ...

@@ -22,6 +22,7 @@ from sendwarden.engine.sieve.outcome import (
     Reject,
     TransactionLog,
 )
+from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.service.ports import MeterTables
 
 # Recipients named in a Reason before "and n more".
@@ -62,6 +63,7 @@ class Hearing:
     chance: Callable[[], float]
     warn: Callable[[str, str], None]
     rulings: dict[str, Ruling]
+    greylist: Callable[[GreylistCall], str | None] = not_asked
     notes: dict[tuple[object, ...], Reason] = field(default_factory=dict)
     copies: dict[str, Reason] = field(default_factory=dict)
 

@@ -64,6 +64,7 @@ class Site:
     programs: Apart = "together"  # what programs on the mail server are told apart by
     external_logins: bool = False  # does a client certificate name an account?
     host: str = "localhost"  # the name we sign messages of our own with
+    asks_greylist: bool = False  # does a mapping table call grosscheck?
     access: AccessRules = field(default_factory=AccessRules)
     scanners: Mapping[str, Bounds] = field(default_factory=dict)  # that are asked, by name
     score_headers: Mapping[str, ScoreSource] = field(default_factory=dict)  # that are read, by name

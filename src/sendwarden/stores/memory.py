@@ -13,15 +13,20 @@ from sendwarden.engine.meters.throttle import ThrottleTable
 from sendwarden.engine.meters.values import GreylistTable, SimpleTable
 
 if TYPE_CHECKING:
+    from sendwarden.engine.greylist.clients import Clients
+    from sendwarden.engine.greylist.triplets import Triplets
     from sendwarden.engine.limits.acquaintances import Acquaintances
     from sendwarden.engine.limits.ages import Ages
 
 # Names under which the meters of accounts are stored, when accounts were first seen, meters of incoming mail,
-# and whom accounts wrote to; no table of MeterMaid's can have them.
+# whom accounts wrote to, what greylisting remembers of triplets, and of networks; no table of MeterMaid's can
+# have them.
 LIMITS = "= limits"
 AGES = "= ages"
 INCOMING = "= incoming"
 KNOWN = "= known"
+TRIPLETS = "= triplets"
+CLIENTS = "= clients"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
 
@@ -40,7 +45,9 @@ class MemoryMeters:
 
     def __init__(self, tables: Mapping[str, TableOptions]) -> None:
         self.limits: LimitTable | None = None  # the meters of accounts, kept and read with the tables
-        self.profiles: dict[str, Ages | Acquaintances | LimitTable] = {}  # by the names above
+        self.profiles: dict[
+            str, Ages | Acquaintances | LimitTable | Triplets | Clients
+        ] = {}  # by the names above
         self._tables: dict[str, AnyTable] = {name: new_table(options) for name, options in tables.items()}
         self._sequences: dict[str, int] = {}
         self._changed_sequences: set[str] = set()

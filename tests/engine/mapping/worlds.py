@@ -11,7 +11,7 @@ from sendwarden.engine.mapping.check_metermaid import Routine
 from sendwarden.engine.mapping.parse import MappingFile, read_mappings
 from sendwarden.engine.mapping.run import Mappings, Result, TriedEntry
 from sendwarden.engine.meters.options import TableOptions
-from sendwarden.engine.world import World
+from sendwarden.engine.world import GreylistCall, World, not_asked
 from sendwarden.stores.memory import MemoryMeters
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -31,6 +31,9 @@ class TestWorld:
     percent: float = 0.0
     notes: list[Reason] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def greylist(self, call: GreylistCall) -> str | None:
+        return not_asked(call)
 
     def chance(self) -> float:
         return self.percent

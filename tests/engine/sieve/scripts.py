@@ -18,6 +18,7 @@ from sendwarden.engine.sieve.ext.mailserver import MappingCalls
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
 from sendwarden.engine.sieve.registry import Language
+from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.stores.memory import MemoryMeters
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -33,6 +34,9 @@ class World:
     meters: MemoryMeters = field(default_factory=lambda: MemoryMeters({}))
     notes: list[Reason] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+
+    def greylist(self, call: GreylistCall) -> str | None:
+        return not_asked(call)
 
     def chance(self) -> float:
         return 0.0

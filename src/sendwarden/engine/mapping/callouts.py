@@ -8,12 +8,15 @@ from pathlib import PurePosixPath
 
 from .check_metermaid import ROUTINES as METERMAID
 from .check_metermaid import Routine
+from .grosscheck import IMAGE as GROSSCHECK_IMAGE
+from .grosscheck import ROUTINES as GROSSCHECK
 
 # Base name of an image -> its routines by name.
 Images = Mapping[str, Mapping[str, Routine]]
 
 IMAGES: Images = {
     "check_metermaid.so": METERMAID,
+    GROSSCHECK_IMAGE: GROSSCHECK,
 }
 
 

@@ -1,0 +1,31 @@
+"""`Reputation` in memory: what it knows, and what it finds once a test lets it answer."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from sendwarden.engine.greylist.question import Findings, Question
+
+
+@dataclass(slots=True)
+class FakeReputation:
+    """``at_hand``: what needs no look. A look answers at once or, if it is ``slow``, when `released`."""
+
+    at_hand: dict[str, Findings] = field(default_factory=dict)  # by client address
+    found: dict[str, Findings] = field(default_factory=dict)
+    slow: bool = False
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    looks: list[float] = field(default_factory=list)  # within how many seconds
+    lists: tuple[str, ...] = ("bl.test",)
+
+    def known(self, asked: Question) -> Findings | None:
+        return self.at_hand.get(asked.client_address)
+
+    async def look(self, asked: Question, within_s: float) -> Findings:
+        self.looks.append(within_s)
+        if self.slow:
+            try:
+                async with asyncio.timeout(within_s):
+                    await self.released.wait()
+            except TimeoutError:
+                return Findings(missing=self.lists)
+        return self.found.get(asked.client_address, Findings())
