@@ -5,21 +5,24 @@ of the beginning is not new. Accounts are kept as 64-bit hashes; of one that is 
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from itertools import chain
 from math import ceil, inf
 
 from sendwarden.engine.meters.keys import Change
 
 HOUR_S = 3600
-# Hashes that are looked up one by one before they are sorted in with the others.
-UNSORTED = 10_000
+# Hashes of accounts that are not new lie in so many sorted arrays, by their first bits: none is ever long to put
+# one more into, however many accounts there are.
+SHELVES = 1024
 # The row that holds when counting began.
 BEGINNING = ""
 
 _HOUR_BYTES = 4
 _ALL_BITS = 2**64 - 1
+_SHELF_BITS = 64 - (SHELVES.bit_length() - 1)
 
 
 def hash_of(*words: str) -> int:
@@ -37,15 +40,15 @@ class Ages:
         self.most = most
         self._began: int | None = None  # hour
         self._young: dict[int, int] = {}  # hour of the first time
-        self._old: array[int] = array("Q")  # sorted
-        self._old_unsorted: set[int] = set()
+        self._old: list[array[int]] = [array("Q") for _ in range(SHELVES)]
+        self._old_count = 0
         self._meanwhile: dict[int, int] = {}  # seen while the stored ones are being read
         self._loading = False
         self._changed: dict[int, int] = {}
         self._began_changed = False
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old) + len(self._old_unsorted)
+        return len(self._young) + self._old_count
 
     def seen(self, account: str, now: float) -> None:
         """The account has sent, or logged in."""
@@ -69,19 +72,13 @@ class Ages:
         if hour:
             self._young[name] = hour
         else:
-            self._old_unsorted.add(name)
-            if len(self._old_unsorted) >= UNSORTED:
-                self._sort()
-
-    def _sort(self) -> None:
-        self._old = array("Q", sorted([*self._old, *self._old_unsorted]))
-        self._old_unsorted = set()
+            insort(self._old[name >> _SHELF_BITS], name)
+            self._old_count += 1
 
     def _is_old(self, name: int) -> bool:
-        if name in self._old_unsorted:
-            return True
-        at = bisect_left(self._old, name)
-        return at < len(self._old) and self._old[at] == name
+        shelf = self._old[name >> _SHELF_BITS]
+        at = bisect_left(shelf, name)
+        return at < len(shelf) and shelf[at] == name
 
     def new_until(self, account: str, now: float) -> float | None:
         """None: it is not new."""
@@ -118,17 +115,14 @@ class Ages:
             return
 
     def _restore(self, name: int, hour: int) -> None:
-        if hour:
-            self._young[name] = hour
-        else:
-            self._old.append(name)  # sorted when all are in, which is little work: they come in order
+        if not (name in self._young or self._is_old(name)):
+            self._take(name, hour)
 
     def loaded(self, *, whole: bool) -> None:
         """All that the store holds is in; not ``whole``: who is missing may have been there before."""
         self._loading = False
         if not whole:
             self._began = None
-        self._sort()
         meanwhile, self._meanwhile = self._meanwhile, {}
         for name, hour in meanwhile.items():
             self._see(name, hour)
@@ -147,7 +141,7 @@ class Ages:
             yield _row(BEGINNING, self._began)
         for name, hour in self._young.items():
             yield _row(f"{name:016x}", hour)
-        for name in (*self._old, *self._old_unsorted):
+        for name in chain.from_iterable(self._old):
             yield _row(f"{name:016x}", 0)
 
 
