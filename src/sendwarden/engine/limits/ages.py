@@ -14,8 +14,8 @@ from math import ceil, inf
 from sendwarden.engine.meters.keys import Change
 
 HOUR_S = 3600
-# Hashes of accounts that are not new lie in so many sorted arrays, by their first bits, so that one more is put
-# in at once, however many there are.
+# Hashes of accounts that are not new lie in so many sorted arrays, by their first bits: one more is put in at
+# once, however many there are.
 SHELVES = 1024
 # The row that holds when counting began.
 BEGINNING = ""
