@@ -23,6 +23,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a size of nothing": (SCANNER + 'largest = "0 KiB"', "too small or too large"),
     "a large size": (SCANNER + 'largest = "65 MiB"', "too small or too large"),
     "a place without port": (SCANNER + 'at = "127.0.0.1"', "is no address with a port"),
+    "a header that mail needs": (HEADER.replace("X-Spam-Score", "subject"), "is a field that mail needs"),
     "a header with a colon": (HEADER.replace("Score", "Score:"), "is not the name of a header"),
     "no writers": (HEADER.partition("writers")[0], '"writers" is missing'),
     "a threshold of nothing": (HEADER + "threshold = 0", "would make all mail spam, or none"),

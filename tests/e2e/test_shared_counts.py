@@ -19,6 +19,8 @@ from tests.servers.space import wait_for
 
 PROCESSES = 3
 LIMIT = 100
+# Longer than a client of a cluster tries by itself.
+GONE_S = 15
 LEASE = LIMIT // 10
 SETTINGS = """
 mode = "enforce"
@@ -105,6 +107,33 @@ def test_they_are_exact_on_a_cluster_too() -> None:
     assert sum(kept) == len(logins) and max(kept) < len(logins)
     for node in nodes:
         node.remove()
+
+
+@pytest.mark.parametrize("trouble", ["killed", "never there", "no cluster"])
+def test_a_cluster_that_is_gone_is_told_and_mail_goes_on(trouble: str) -> None:
+    kind = [] if trouble == "no cluster" else ["--cluster-enabled", "yes"]
+    nodes = [RedisServer(*kind) for _ in range(1 if trouble == "no cluster" else 3)]
+    if trouble == "killed":
+        nodes[0].join(*nodes[1:])
+    settings = SETTINGS.replace('redis = "{0}"', 'redis = "{0}"\nredis_cluster = true').format(nodes[0].url)
+    if trouble == "never there":
+        for node in nodes:
+            node.kill()
+    warden = Sendwarden(settings)
+    try:
+        assert passed(warden, "eve", 3) == {"DUNNO": 3}
+        if trouble == "killed":
+            for node in nodes:
+                node.kill()
+        wait_for("it is told", lambda: passed(warden, "bob", 1) and warden.warnings("counts-away"))
+        time.sleep(GONE_S)
+        assert warden.process.poll() is None, warden.output()
+        assert passed(warden, "carol", 3) == {"DUNNO": 3}
+        assert warden.stop() == 0
+    finally:
+        warden.stop()
+        for node in nodes:
+            node.remove()
 
 
 @pytest.mark.parametrize("way", ["password", "unix socket"])

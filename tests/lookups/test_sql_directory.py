@@ -118,3 +118,17 @@ def test_it_comes_back_by_itself_and_makes_no_file(tmp_path: Path, url: str) -> 
         directory.close()
 
     asyncio.run(work())
+
+
+def test_what_is_no_text_is_that_accounts_trouble_alone(url: str) -> None:
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("INSERT INTO users VALUES ('eve', '', CAST(x'ff62' AS TEXT))")
+    connection.close()
+    with pytest.raises(DirectoryUnclear, match="no UTF-8"):
+        asked(url, "eve")
+    assert asked(url, "bob") == ["bulk"]
+
+
+def test_an_option_that_the_driver_does_not_understand_is_no_end_of_ours(url: str) -> None:
+    with pytest.raises(DirectoryDown, match="could not convert"):
+        asked(f"{url}?timeout=abc", "bob")

@@ -201,3 +201,18 @@ def test_top_lists_what_is_nearest_to_its_limit() -> None:
         ("u0@example.org", "incoming-mailbox", 0.2),
     ]
     assert asyncio.run(desk.ask({"verb": "top"}))["accounts"] == []
+
+
+def test_a_message_counts_once_for_a_mailbox_however_often_it_names_it() -> None:
+    gate = Gateway("incoming-mailbox")
+    assert count([gate.rcpt("one", recipients=(f"bob+{n}@example.org",)) for n in range(8)]) == 8
+    assert gate.used("incoming-mailbox", "bob@example.org") == 1
+
+
+@pytest.mark.parametrize("way", ["rcpt", "mail"])
+def test_a_mailbox_in_quotes_is_no_other(way: str) -> None:
+    gate = Gateway("incoming-mailbox")
+    spelled = ["bob", '"bob"', '"b\\ob"', "\\bob", 'b"o"b', '"bob+x"', "BOB"]
+    to = [f"{local}@example.org" for local in spelled]
+    asked = [gate.rcpt(recipients=(one,)) if way == "rcpt" else gate.mail(one) for one in to]
+    assert count(asked) == 5

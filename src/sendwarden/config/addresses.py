@@ -86,6 +86,8 @@ def redis_url(value: object) -> object:
         parts = urlsplit("")
     if parts.password:
         raise wrong("a password stands in this URL", "write it as redis_secret")
+    if parts.query or parts.fragment:
+        raise wrong("options stand in this URL, and none is known here", "take out what stands behind the ?")
     if parts.scheme not in ("redis", "rediss", "unix") or not named or not within or not plain(value):
         raise wrong("this is no URL of a Redis", remedy)
     database = parts.path.strip("/") if parts.scheme != "unix" else ""

@@ -29,6 +29,11 @@ SHOWN_LETTERS = 60
 _LABELS = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 _DOMAIN_LETTERS = 253
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+")
+# Fields of RFC 5322 section 3.6, of MIME (RFC 2045), of signatures and of lists.
+_NEEDED_FIELD = re.compile(
+    r"(?i:from|sender|reply-to|to|cc|bcc|message-id|in-reply-to|references|subject|comments|keywords|date|received"
+    r"|return-path|delivered-to|resent-.*|mime-version|content-.*|list-.*|dkim-signature|arc-.*)"
+)
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
 _DOMAIN_REMEDY = 'write "example.org", or ".example.org" for all below'
 _NO_SUBADDRESS = '@".\\ '
@@ -113,8 +118,12 @@ def host(value: object) -> object:
 
 
 def header_name(value: object) -> object:
-    """The name of a header field (RFC 5322 section 3.6.8)."""
-    if not isinstance(value, str) or _FIELD_NAME.fullmatch(value):
+    """The name of a header field (RFC 5322 section 3.6.8) that may be taken out of mail of others."""
+    if not isinstance(value, str):
+        return value
+    if _NEEDED_FIELD.fullmatch(value):
+        raise wrong(f"{shown(value)} is a field that mail needs: it would be lost", 'write "X-Spam-Score"')
+    if _FIELD_NAME.fullmatch(value):
         return value
     remedy = f'write "{value.rstrip(": ")}"' if _FIELD_NAME.fullmatch(value.rstrip(": ")) else ""
     raise wrong(f"{shown(value)} is not the name of a header field", remedy or 'write "X-Authenticated-User"')

@@ -22,6 +22,10 @@ from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 MOST_SENDERS = 1_000
 
 
+# What Python's sqlite3 says of a column that is no UTF-8.
+_NO_TEXT = "Could not decode to UTF-8"
+
+
 class SqlDirectory:
     """`Directory`. ``url`` is SQLAlchemy's; its driver must be installed. A query that is "" is not asked."""
 
@@ -46,7 +50,13 @@ class SqlDirectory:
         except (DataError, UnicodeError):  # no name that the database could hold
             return Entry()
         except SQLAlchemyError as error:
+            if _NO_TEXT in str(error):
+                raise DirectoryUnclear("what stands there is no UTF-8") from error
             raise DirectoryDown(_first_line(error)) from error
+        except DirectoryDown:
+            raise
+        except Exception as error:  # of a driver, which may not understand an option of the URL
+            raise DirectoryDown(f"{type(error).__name__}: {_first_line(error)}") from error
         if len(senders) > MOST_SENDERS:
             raise DirectoryUnclear(f"more than {MOST_SENDERS} addresses of senders")
         return Entry(rows[0] if rows else "", tuple(one for value in senders for one in _addresses(value)))

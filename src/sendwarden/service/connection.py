@@ -22,6 +22,8 @@ _DATA_AGE = struct.Struct("=52xI")
 
 # While others take longer than this, the peer hears that we are still at it, in seconds.
 PROGRESS_S = 1.0
+# So often it is asked for room; then what is known here must do.
+ROUNDS = 4
 
 T = TypeVar("T")
 
@@ -250,6 +252,7 @@ class Connection(asyncio.Protocol, Served):
         need: NeedsRoom,
         decide: Callable[[], Decision],
         say: Callable[[Decision], None],
+        rounds: int = ROUNDS,
     ) -> None:
         answered = False
 
@@ -258,7 +261,7 @@ class Connection(asyncio.Protocol, Served):
                 with need.meter.heard(answered=answered):
                     decision = decide()
             except NeedsRoom as more:
-                self._ask_for_room(room, more, decide, say)
+                self._ask_for_room(room, more, decide, say, rounds - 1)
             else:
                 say(decision)
             return b""
@@ -267,7 +270,7 @@ class Connection(asyncio.Protocol, Served):
             nonlocal answered
             answered = await room.ask(need)
 
-        if room.away:
+        if room.away or rounds < 1:
             again()
         else:
             self.answer_later(ask(), again)

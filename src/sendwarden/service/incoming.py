@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sendwarden.core.decision import Decision, Reason, Request, Verdict
 from sendwarden.engine.channel import is_own
+from sendwarden.engine.limits.ages import hash_of
 from sendwarden.engine.limits.charges import Charge, Charges
 from sendwarden.engine.limits.incoming import KINDS, Key
 from sendwarden.engine.limits.outcome import Over, Taken
@@ -62,10 +63,13 @@ class Incoming:
     def _taken(self, request: Request, name: bytes, recipients: Iterable[str]) -> Decision | None:
         site, limiter = self._limiter.site, self._limiter
         own = [recipient for recipient in recipients if is_own(recipient, site.domains)]
-        first = not (name and self.charges.find(name))
+        before = self.charges.find(name) if name else None
+        first = before is None
         keys = list(site.incoming.of_recipients(request.sender, own, limiter.mailbox))
         if first:
             keys = [*site.incoming.of_message(request.client_address, request.sender), *keys]
+        counted = (before.names or {}) if before else {}
+        keys = [key for key in keys if hash_of(*key) not in counted]
         done: list[AccountMeter] = []
         told: list[Reason] = []
         for key in keys:
@@ -79,10 +83,11 @@ class Incoming:
                     one.give_back(limiter.quantum, _ONE, limiter.quantum)
                 return replace(self._decision(request, key, taken.over), told=tuple(told))
             done.append(meter)
-        if first and done and name:
-            counted = Charge(done[0], limiter.quantum, "")
-            counted.settled = True
-            self.charges.remember(name, counted)
+        if done and name:
+            charge = before or Charge(done[0], limiter.quantum, "")
+            charge.settled = True
+            charge.names = {**counted, **{hash_of(*key): False for key in keys}}
+            self.charges.remember(name, charge)
         return replace(self._plain(request), told=tuple(told)) if told else None
 
     def _plain(self, request: Request) -> Decision:

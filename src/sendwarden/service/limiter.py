@@ -3,6 +3,7 @@
 One for the whole daemon; a new configuration is handed to `use`. Decisions are made in `service.judge`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 
@@ -34,6 +35,8 @@ SPAM_SCORED = f"[{SPAM_ROW}]"
 AFTER_INCIDENT = 0.5
 # Accounts of which it is remembered that they were seen, for each that is counted.
 AGES_FOR_EACH = 4
+# Signs of quoting in a local part, and what stays of them.
+_QUOTED = re.compile(r'\\(.)|"')
 # Senders that programs use for the mail of others (SRS0 and SRS1 of the Sender Rewriting Scheme).
 FORWARDED = ("srs0=", "srs0+", "srs0-", "srs1=", "srs1+", "srs1-")
 
@@ -241,5 +244,7 @@ class Limiter:
 
 def _folded(address: str, subaddress: str) -> str:
     local, domain = split_address(address.lower())
-    base = local.partition(subaddress)[0] if subaddress and not local.startswith('"') else local
+    if '"' in local or "\\" in local:  # RFC 5321 section 4.1.2: the same mailbox, written in another way
+        local = _QUOTED.sub(r"\1", local)
+    base = local.partition(subaddress)[0] if subaddress else local
     return f"{base or local}@{domain}"

@@ -171,3 +171,35 @@ def test_the_known_are_found_again_from_their_parts_as_they_changed() -> None:
     assert friend in again
     before = [list(segment) for segment in known.segments]
     assert [list(segment) for segment in again.segments][: len(before) - 1] == before[:-1]
+
+
+@pytest.mark.parametrize("most", [EXACT - 100, EXACT + 200, 3 * EXACT])
+def test_no_limit_is_passed_by_much_however_many_more_are_tried(most: int) -> None:
+    only = Limits((Limit(DISTINCT, 2, most, "test"),))
+    meter = AccountMeter(only)
+    passed = sum(meter.take(NOW, ONE, (name,)).over is None for name in names(4 * most))
+    assert most * 0.9 <= passed <= most * (1.0 if most <= EXACT else 1.1)
+    assert meter.take(NOW, ONE, names(1, "nobody")).over is not None
+
+
+def test_who_was_named_by_another_message_as_well_stays_counted_as_new() -> None:
+    limits = Limits((Limit(NEW, 1, 3, "test"),))
+    meter, charges = AccountMeter(limits), Charges(NOW)
+    assert meter.people
+    meter.people.known = Known("eve")
+    who = names(3)
+    assert charges.reserve(Asked(b"given up", meter, NOW, names=who), Counts(recipients=3)).over is None
+    assert charges.reserve(Asked(b"sent", meter, NOW, names=who), Counts(recipients=3)).over is None
+    charges.release(b"given up", NOW)
+    assert used(meter, limits) == 3
+    assert charges.reserve(Asked(b"more", meter, NOW, names=names(1, "x")), ONE).over is not None
+
+
+def test_a_message_of_whom_some_were_let_by_takes_nobody_away() -> None:
+    meter, charges, who = AccountMeter(TEN), Charges(NOW), names(3)
+    for number, name in enumerate(who):
+        charges.reserve(Asked(b"m%d" % number, meter, NOW, names=(name,)), ONE)
+    charges.let_by(Asked(b"held", meter, NOW), 1)
+    charges.settle(Asked(b"held", meter, NOW, names=(*names(1, "x"), *who)), Counts(1, 4), end=True)
+    charges.release(b"held", NOW)
+    assert used(meter) == 3

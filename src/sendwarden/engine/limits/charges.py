@@ -74,7 +74,7 @@ class Charge:
         charge.recipient_room += 1 - counts.recipients
         if asked.meter.others:
             charge.add(asked.quantum, counts)
-            charge.name(asked, fresh)
+            charge.name(asked.names, fresh)
         else:  # nothing else is counted: the plain numbers are all there is to give back
             charge.messages, charge.recipients = counts.messages, counts.recipients
         return charge
@@ -107,18 +107,17 @@ class Charge:
             counts = self.parts.pop()[1].plus(counts)
         self.parts.append((quantum, counts))
 
-    def name(self, asked: "Asked", fresh: tuple[Name, ...]) -> None:
+    def name(self, names: Iterable[Name], fresh: tuple[Name, ...]) -> None:
         """The meter has counted these recipients, of them ``fresh`` as new ones."""
-        if asked.names and asked.meter.people:
-            self.names = {name: name in fresh for name in asked.names} | (self.names or {})
+        if names and self.meter.people:
+            self.names = {name: name in fresh for name in names} | (self.names or {})
 
     def unname(self, names: Iterable[Name]) -> int:
-        """These recipients are not of it after all; how many of them were new."""
+        """These recipients are not of it after all; how many of them are new again."""
         known = self.names or {}
         gone = {name: known.pop(name) for name in names if name in known}
         fresh = [name for name, new in gone.items() if new]
-        self.meter.give_back_names(gone, fresh)
-        return len(fresh)
+        return self.meter.give_back_names(gone, fresh)
 
     def give_back(self, too_much: Counts, now: int) -> None:
         """Take back so much of it, what came last first."""
@@ -138,8 +137,9 @@ class Charge:
             self.recipients -= back.recipients
 
     def release(self, now: int) -> None:
-        self.give_back(self.total, now)
-        self.unname(list(self.names or ()))
+        again = self.unname(list(self.names or ()))
+        self.give_back(self.total._replace(new=again), now)
+        self.parts = None  # recipients that another message wrote to as well stay counted as new
 
 
 class Asked(NamedTuple):
@@ -331,7 +331,7 @@ class Charges:
             self.remember(asked.name, Charge.of(asked, counts, taken.fresh))
         else:
             charge.add(asked.quantum, counts)
-            charge.name(asked, taken.fresh)
+            charge.name(names, taken.fresh)
             charge.recipient_room -= counts.recipients
         return taken
 

@@ -177,12 +177,14 @@ class AccountMeter:
         self._touch()
         self.look_closely()
 
-    def give_back_names(self, names: Iterable[Name], fresh: Iterable[Name]) -> None:
-        """Take back that these were written to, of them ``fresh`` for the first time."""
-        if self.people:
-            self.people.give_back(names, fresh)
-            self._touch()
-            self.look_closely()
+    def give_back_names(self, names: Iterable[Name], fresh: Iterable[Name]) -> int:
+        """Take back that these were written to, ``fresh`` for the first time; how many are new again."""
+        if not self.people:
+            return 0
+        again = self.people.give_back(names, fresh)
+        self._touch()
+        self.look_closely()
+        return again
 
     def _give_back_of_past(self, quantum: int, counts: Counts) -> None:
         """A merged row bears the last quantum of those in it: the first that is not before ours has it."""

@@ -134,10 +134,15 @@ class People:
         return sum(last >= first for last, _times in self.names.values()) << self.level
 
     def more(self, names: Iterable[Name], window: int, quantum: int) -> int:
-        """How many these would add to the distinct ones of a window."""
+        """How many these would add to the distinct ones of a window.
+
+        Of one that is not in the sample nobody knows whether it counts already: at the limit it is too much.
+        """
         first = first_counted(WINDOWS[window].length, WINDOWS[window].step, quantum)
-        added = (name for name in set(names) if self._kept(name))
-        return sum(self.names.get(name, (-1, 0))[0] < first for name in added) << self.level
+        every = set(names)
+        kept = [name for name in every if self._kept(name)]
+        added = sum(self.names.get(name, (-1, 0))[0] < first for name in kept) << self.level
+        return max(added, len(kept) < len(every))
 
     def unknown(self, names: Iterable[Name]) -> tuple[Name, ...]:
         known = self.known
@@ -162,18 +167,20 @@ class People:
                 self.left_out = quantum
         self._thin(quantum)
 
-    def give_back(self, names: Iterable[Name], fresh: Iterable[Name]) -> None:
-        """Who was written to by nothing else counts no more; of them ``fresh`` are new again."""
+    def give_back(self, names: Iterable[Name], fresh: Iterable[Name]) -> int:
+        """Who was written to by nothing else counts no more; of them ``fresh`` are new again: how many."""
         for name in names:
             last, times = self.names.get(name, (0, 0))
             if times > 1:
                 self.names[name] = last, times - 1
             else:
                 self.names.pop(name, None)
-        if self.known is not None:
-            for name in fresh:
-                if name not in self.names:
-                    self.known.forget(name)
+        if self.known is None:
+            return 0
+        again = [name for name in fresh if self._kept(name) and name not in self.names]
+        for name in again:
+            self.known.forget(name)
+        return len(again)
 
     def _kept(self, name: Name) -> bool:
         return not name & ((1 << self.level) - 1)

@@ -160,7 +160,8 @@ class SharedMeter(AccountMeter):
         if any(mine) or any(self._held):
             self._own[self.quantum] = mine
             self._changed_rows.add(self.quantum)
-        self._borrowed = _positive(self._borrowed.minus(_positive(mine.minus(self._held))))
+        left = self._borrowed.minus(_positive(mine.minus(self._held)))
+        self._borrowed = _positive(left) if quantum < self._borrowed_until else Counts()
         self._foreign = self._held = self._promised = Counts()
         self._own = {q: row for q, row in self._own.items() if q >= quantum - RECENT}
         self._changed_rows &= self._own.keys()
@@ -174,8 +175,10 @@ class SharedMeter(AccountMeter):
         super().leave(reset=reset)
 
     def use(self, limits: Limits) -> None:
-        """As `AccountMeter.use`; what was drawn for other limits goes back when the quantum ends."""
+        """As `AccountMeter.use`; what was drawn for other limits is not used any more."""
         mine = self._mine()
+        if limits != self.limits:
+            self._held = mine
         super().use(limits)
         self._run(self._foreign.plus(mine))
 
