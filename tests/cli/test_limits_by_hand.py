@@ -1,6 +1,7 @@
 """limits and account, where no daemon runs: the state itself is read and written."""
 
 import os
+import re
 import time
 from threading import Timer
 
@@ -116,7 +117,7 @@ def test_mail_that_looks_like_spam_is_shown_and_reset_like_a_channel(site: Comma
 
 def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:
     said = site.on_folder("account", "state", "eve", "contained", "--reason", "phished", "--until", "14d")
-    assert said.out == "eve: contained, before normal\n"
+    assert re.fullmatch(r"eve: contained until \d\d \w+ \d{4} \d\d:\d\d UTC, before normal\n", said.out)
     assert ": phished" in site.on_folder("account", "show", "eve").out.splitlines()[0]
     explained = site.on_folder(
         "explain",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
-from sendwarden.cli.limits import act_of, add_act, shown
+from sendwarden.cli.limits import act_of, add_act, day, shown
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
@@ -95,7 +95,8 @@ def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> Non
     question = {"verb": "state", "account": arguments.name, "state": arguments.state}
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
-    output.line(f"{answer['account']}: {answer['state']}, before {answer['before']}")
+    until = f" until {day(answer['set']['until'])}" if answer["state"] != "normal" else ""
+    output.line(f"{answer['account']}: {answer['state']}{until}, before {answer['before']}")
     if answer["watching"] and answer["state"] in ("throttled", "held", "contained"):
         output.line(
             f"  but these channels only watch, and let its mail pass: {', '.join(answer['watching'])}"

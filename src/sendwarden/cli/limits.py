@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.line(line)
     for decision in decisions:
         output.line(
-            f"  {_day(decision['at'])}  {decision['reference']}  {decision['verdict']}: {_because(decision)}"
+            f"  {day(decision['at'])}  {decision['reference']}  {decision['verdict']}: {_because(decision)}"
         )
     return GOOD
 
@@ -100,9 +100,7 @@ def _lines(arguments: argparse.Namespace, answer: Answer) -> list[str]:
                 most = f", {kept['per_message']} of one message" if kept["per_message"] else ""
                 rates = f"row {kept['row']} ({rates}{most})"
             where = f" on {kept['channel']}" if kept["channel"] else ""
-            return [
-                f"{account}: {rates or 'unlimited'}{where} until {_day(kept['until'])} ({kept['reason']})"
-            ]
+            return [f"{account}: {rates or 'unlimited'}{where} until {day(kept['until'])} ({kept['reason']})"]
     return shown(answer, sources=arguments.verb == "why")
 
 
@@ -110,7 +108,7 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
     """An account's state and limits as lines."""
     kept = answer["set"]
     held = (
-        f"   since {_day(kept['at'])} until {_day(kept['until'])}, by {kept['by']}: {kept['reason']}"
+        f"   since {day(kept['at'])} until {day(kept['until'])}, by {kept['by']}: {kept['reason']}"
         if kept
         else ""
     )
@@ -123,7 +121,7 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         watching = "   (watching only)" if channel["mode"] == "watch" else ""
         lines.append(f"  {channel['channel']}{watching}")
         if channel["override"]:
-            until = f" until {_day(channel['override']['until'])}" if channel["override"]["until"] else ""
+            until = f" until {day(channel['override']['until'])}" if channel["override"]["until"] else ""
             lines.append(
                 f"    override{until}, {channel['override']['source']}: {channel['override']['reason']}"
             )
@@ -141,14 +139,14 @@ def _lasting(answer: Answer) -> list[str]:
     if incident := answer["after_incident"]:
         lines.append(
             f"  after an incident ({incident['state']}: {incident['reason']}): half of its limits "
-            f"until {_day(incident['until'])}"
+            f"until {day(incident['until'])}"
         )
     if answer["new_until"]:
-        lines.append(f"  new account: row new-account holds besides until {_day(answer['new_until'])}")
+        lines.append(f"  new account: row new-account holds besides until {day(answer['new_until'])}")
     counted = {limit["counted"] for channel in answer["channels"] for limit in channel["limits"]}
     if "new" in counted and answer["learning_until"]:
         lines.append(
-            f"  whom accounts wrote to is being learnt: nobody is new until {_day(answer['learning_until'])}"
+            f"  whom accounts wrote to is being learnt: nobody is new until {day(answer['learning_until'])}"
         )
     return lines
 
@@ -157,7 +155,7 @@ def _limit_line(limit: Answer, *, sources: bool) -> str:
     used = f"~{limit['used']}" if limit.get("estimated") else limit["used"]
     line = f"    {limit['counted']:<11}{used:>7} of {limit['most']} in {limit['window']}"
     if limit.get("frees_at"):
-        line += f"   full; room again {_day(limit['frees_at'])}"
+        line += f"   full; room again {day(limit['frees_at'])}"
     return f"{line}   from row {limit['row']}" if sources else line
 
 
@@ -176,5 +174,5 @@ def _because(decision: Mapping[str, Any]) -> str:
     return "; ".join(decision.get("says") or [])
 
 
-def _day(at: object) -> str:
+def day(at: object) -> str:
     return f"{datetime.fromtimestamp(float(str(at)), UTC).astimezone():%d %b %Y %H:%M %Z}"
