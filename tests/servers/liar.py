@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from tests.servers.space import free_port
+
 # How late ``slow`` is, in seconds.
 SLOW_S = 1.0
 DAY_S = 86_400
@@ -29,8 +31,10 @@ class Liar:
         self.spoil: Callable[[bytes], bytes] = lambda answer: answer  # the last word on each answer
         self.asked: list[str] = []
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
-        self.port = self._udp.getsockname()[1]
+        self.port = (
+            free_port()
+        )  # one that the system gives may be taken for TCP, by a connection that goes out
+        self._udp.bind(("127.0.0.1", self.port))
         self._tcp = socket.create_server(("127.0.0.1", self.port))
         self._threads = [
             threading.Thread(target=work, daemon=True) for work in (self._datagrams, self._streams)
