@@ -9,8 +9,9 @@ from sendwarden.engine.limits.rules import Counts, Limit, Limits
 from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import quantum_of
 from sendwarden.engine.meters.keys import Change
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import MemoryMeters
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 
 STATE = "var/state.db"
 

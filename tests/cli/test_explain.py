@@ -9,8 +9,9 @@ import pytest
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.explain import to_message
 from sendwarden.core.decision import Request, Stage
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import LIMITS, Changes
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 from tests.cli.command import Commands, Said
 from tests.cli.state import STATE, counted_meter, damage_state, make_state
 from tests.config.folder import example, write

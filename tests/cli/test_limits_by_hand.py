@@ -11,8 +11,9 @@ from sendwarden.cli import desk
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.daemon.process import lock
 from sendwarden.service.limiter import SPAM_SCORED
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import LIMITS, Changes
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 from tests.cli.command import Commands
 from tests.cli.state import counted_meter
 from tests.config.folder import write

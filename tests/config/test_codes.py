@@ -11,8 +11,9 @@ from sendwarden.cli.live import live_warnings
 from sendwarden.config.codes import CODES
 from sendwarden.config.load import load
 from sendwarden.core.place import Problem, Severity, has_errors
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import MemoryMeters
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 from tests.config.folder import marked, write
 from tests.config.given import GIVEN, LIVE, WARNINGS, pretend_library, settings
 

@@ -1,8 +1,6 @@
 """Rows of limits that a directory names: behind the first answer, and kept while it is down."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,7 @@ from sendwarden.service import attributes as module
 from sendwarden.service.attributes import Attributes, names_in
 from sendwarden.service.ports import DirectoryDown, DirectoryUnclear, Entry
 from sendwarden.service.quick import Quick
+from tests.service.asking import asking
 from tests.service.test_limits_at_work import Warden
 from tests.stores.around import until
 
@@ -58,19 +57,6 @@ class Site(Warden):
         return limits.limits[0].most
 
 
-def running(site: Site, work: Callable[[], Coroutine[object, object, None]]) -> None:
-    async def both() -> None:
-        task = asyncio.create_task(site.attributes.run())
-        try:
-            await work()
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    asyncio.run(both())
-
-
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DOWN_S", 0.0)
@@ -90,7 +76,7 @@ def test_the_first_answer_has_the_channels_row_and_the_next_its_own() -> None:
         assert passed.count(True) == 49
         assert site.directory.asked == ["eve"]
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_whoever_remembers_the_meter_finds_the_other_row_as_well() -> None:
@@ -107,7 +93,7 @@ def test_whoever_remembers_the_meter_finds_the_other_row_as_well() -> None:
         site.recipient("m1")
         assert meter.limits.limits[0].most == 50
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_what_is_known_stays_while_the_directory_is_down_and_others_have_the_channels_row() -> None:
@@ -129,7 +115,7 @@ def test_what_is_known_stays_while_the_directory_is_down_and_others_have_the_cha
         site.directory.down = False
         await until("it is back", lambda: site.most("bob") == 50)
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_an_answer_is_asked_for_anew_and_meanwhile_the_old_one_counts() -> None:
@@ -146,7 +132,7 @@ def test_an_answer_is_asked_for_anew_and_meanwhile_the_old_one_counts() -> None:
         await until("it is another", lambda: site.most() == 5)
         assert site.directory.asked == ["eve", "eve"]
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_accounts_that_send_no_more_are_not_asked_about_and_forgotten_where_there_are_too_many() -> None:
@@ -169,7 +155,7 @@ def test_accounts_that_send_no_more_are_not_asked_about_and_forgotten_where_ther
         site.directory.down = True
         assert (site.most("bob"), site.most("carol")) == (5, 50)
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
@@ -180,7 +166,7 @@ def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
         await until("it is told", lambda: site.log.about("no-such-row") == ["blk"])
         assert site.most() == 5
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 @pytest.mark.parametrize("account", ["eve\0", "eve\n", " eve", "eve ", "eve\udcff", "\0"])

@@ -1,8 +1,5 @@
 """Senders that a directory lends: nothing waits for it, and nobody is refused for what it has yet to say."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -15,6 +12,7 @@ from sendwarden.service.attributes import DOUBT_S, Attributes
 from sendwarden.service.judge import Judge
 from sendwarden.service.senders import ForeignSender
 from sendwarden.stores.memory import MemoryMeters
+from tests.service.asking import asking
 from tests.service.judging import said
 from tests.service.outside import outside
 from tests.service.test_attributes import KEEP_S, Rows
@@ -39,19 +37,6 @@ class Site(Warden):
 
     def at(self, stage: Stage, sender: str = INFO, login: str = "eve") -> Decision:
         return self.judge.sender(Request(stage, login=login, sender=sender))
-
-
-def running(site: Site, work: Callable[[], Coroutine[object, object, None]]) -> None:
-    async def both() -> None:
-        task = asyncio.create_task(site.attributes.run())
-        try:
-            await work()
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    asyncio.run(both())
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +64,7 @@ def test_the_first_question_passes_and_is_told_and_the_next_is_held_against_what
         assert site.at(Stage.MAIL).reasons == ()
         assert site.message(sender=INFO, headers=FROM_INFO).reasons == ()
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_what_was_open_at_mail_is_judged_at_the_end_and_else_only_once() -> None:
@@ -93,7 +78,7 @@ def test_what_was_open_at_mail_is_judged_at_the_end_and_else_only_once() -> None
         assert site.judge.message(left_open).verdict is Verdict.REFUSE
         assert site.judge.message(whole).plain, "MAIL has said it"
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 @pytest.mark.parametrize("action", ["hold", "tag", "allow"])
@@ -105,7 +90,7 @@ def test_what_can_be_done_at_the_end_alone_is_asked_about_at_mail(action: Foreig
         await until("it is known", lambda: site.attributes.senders("eve") is not None)
         assert said(site.message(sender=INFO, headers=(("From", "eve@example.org"),)))
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_what_no_directory_could_lend_is_refused_at_once() -> None:
@@ -136,7 +121,7 @@ def test_what_is_known_counts_while_it_is_down_and_who_is_not_known_may_send() -
         await until("it is back", lambda: site.attributes.senders("bob") is not None)
         assert site.at(Stage.MAIL, "boss@example.org", "bob").verdict is Verdict.REFUSE
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_what_was_lent_just_now_is_found_out_by_whoever_is_refused() -> None:
@@ -154,7 +139,7 @@ def test_what_was_lent_just_now_is_found_out_by_whoever_is_refused() -> None:
         await until("it is asked again", lambda: site.at(Stage.MAIL).plain)
         assert directory.asked == ["eve", "eve"]
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_an_answer_that_is_not_clear_takes_nothing_away() -> None:
@@ -174,7 +159,7 @@ def test_an_answer_that_is_not_clear_takes_nothing_away() -> None:
         assert site.at(Stage.MAIL, "boss@example.org", "bob").plain
         assert not site.attributes.down
 
-    running(site, work)
+    asking(site.attributes, work)
 
 
 def test_where_nothing_asks_a_directory_nothing_is_held_against_anybody() -> None:
@@ -193,4 +178,4 @@ def test_an_account_that_pauses_is_known_when_it_comes_back() -> None:
         site.limiter.tick()
         assert site.at(Stage.MAIL, "boss@example.org").verdict is Verdict.REFUSE
 
-    running(site, work)
+    asking(site.attributes, work)

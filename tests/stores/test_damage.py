@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from sendwarden.core.errors import StoreDown
 from sendwarden.engine.meters.keys import Change
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import Changes
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 from tests.stores.around import stored
 
 FILE, LOG = "state.db", "state.db-wal"

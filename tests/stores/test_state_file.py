@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from sendwarden.core.errors import StoreDown
 from sendwarden.engine.meters.keys import Change
 from sendwarden.stores import opening, sql
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import Changes
 from sendwarden.stores.rows import meta_row
 from sendwarden.stores.schema import VERSION
-from sendwarden.stores.sql import FOLD_BYTES, LOAD_KEYS, LOAD_ROWS, Batch, SqlState, StateDamaged, StateTooNew
+from sendwarden.stores.sql import FOLD_BYTES, LOAD_KEYS, LOAD_ROWS, SqlState, StateDamaged, StateTooNew
 from tests.stores.around import killed, no_room, stored
 
 Model = dict[tuple[str, str], dict[int, bytes]]

@@ -19,8 +19,9 @@ from sendwarden.daemon.process import CONTROL_SOCKET, AlreadyRunning, lock
 from sendwarden.service.book import Book
 from sendwarden.service.desk import Desk, Refusal
 from sendwarden.service.limiter import Limiter
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import AGES, INCOMING, KNOWN, LIMITS, Changes
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 
 # Longer than the daemon takes for an answer at the most, or gives none.
 BEYOND_S = 9.0

@@ -20,9 +20,10 @@ from typing import TypeVar
 from sendwarden.core.errors import StoreDown
 from sendwarden.core.reference import reference
 from sendwarden.service.ports import Clock, EventLog
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.stores.rows import StoredKey
-from sendwarden.stores.sql import Batch, SqlState
+from sendwarden.stores.sql import SqlState
 
 # With the time a batch takes this must stay well below the 250 ms of counts that `kill -9` may cost.
 FLUSH_INTERVAL_S = 0.1

@@ -14,9 +14,8 @@ and commits that the log has lost, are left out and told in `damage`.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sendwarden.core.errors import StoreDown
 from sendwarden.stores import rows
+from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import Changes
 from sendwarden.stores.opening import (
     BUSY_TIMEOUT_MS,
@@ -46,7 +46,7 @@ from sendwarden.stores.opening import (
 from sendwarden.stores.schema import VERSION, decision, exception, meta, meter, notice, sequence
 from sendwarden.stores.wal import Log, read_log
 
-__all__ = ["Batch", "SqlState", "StateDamaged", "StateTooNew"]
+__all__ = ["SqlState", "StateDamaged", "StateTooNew"]
 
 # Size of the write-ahead log at which it is folded into the file: 1000 pages.
 FOLD_BYTES = 1000 * 4096
@@ -63,46 +63,6 @@ CLOSED = "closed"
 _ROW = "(?, ?, ?, ?, ?)"
 _REPLACE = f"REPLACE INTO meter VALUES {_ROW}"  # noqa: S608 - all of it is ours
 _REPLACE_MANY = f"REPLACE INTO meter VALUES {', '.join([_ROW] * ROWS_A_STEP)}"  # noqa: S608
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction writes."""
-
-    changes: Changes = field(default_factory=Changes)
-    anew: bool = False  # the meters are all there is: forget what the file holds of them
-    decisions: list[Mapping[str, object]] = field(default_factory=list)  # with "reference", "at", "account"
-    notices: list[Mapping[str, object]] = field(default_factory=list)  # with "id", "at"
-    done_notices: list[str] = field(default_factory=list)
-    exceptions: dict[str, Mapping[str, object] | None] = field(default_factory=dict)  # None: it is gone
-    meta: dict[str, str] = field(default_factory=dict)
-
-    def records(self) -> "Batch":
-        """What of it is known nowhere else once it is written."""
-        return Batch(
-            decisions=[*self.decisions],
-            notices=[*self.notices],
-            done_notices=[*self.done_notices],
-            exceptions=dict(self.exceptions),
-        )
-
-    def followed_by(self, later: "Batch") -> None:
-        """What has come in later is part of it."""
-        self.decisions += later.decisions
-        self.notices += later.notices
-        self.done_notices += later.done_notices
-        self.exceptions |= later.exceptions
-
-    @property
-    def must_last(self) -> bool:
-        """Does anything in it have to survive a power cut?"""
-        return bool(self.decisions or self.notices or self.done_notices or self.exceptions or self.meta)
-
-    def __bool__(self) -> bool:
-        changes = self.changes
-        return (
-            self.must_last or self.anew or bool(changes.meters or changes.sequences or changes.dropped_tables)
-        )
 
 
 class SqlState:
