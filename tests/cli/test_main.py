@@ -37,6 +37,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "account": ["resolve", "bob"],
     "dnsbl": ["check", "192.0.2.7"],
     "greylist": ["show", "192.0.2.7", "eve@example.org", "bob@example.org"],
+    "log": ["read", "message"],
     "help": [],
 }
 MESSAGE = "Subject: a\n\nText.\n"
@@ -152,8 +153,15 @@ def test_a_settings_file_may_be_named_by_its_folder_or_itself(commands: Commands
 
 
 # Commands that have nothing to say: `check` of what is right, `connect` with what is wrong, `greylist` while
-# no daemon runs. (`serve` of what is right would go on for ever.)
-SILENT = [("check", False), ("connect", True), ("greylist", False), ("greylist", True)]
+# no daemon runs, `log` of what is no log. (`serve` of what is right would go on for ever.)
+SILENT = [
+    ("check", False),
+    ("connect", True),
+    ("greylist", False),
+    ("greylist", True),
+    ("log", False),
+    ("log", True),
+]
 
 
 @pytest.mark.parametrize(
@@ -214,6 +222,7 @@ def test_nothing_hostile_reaches_the_terminal_by_any_command(command: str, comma
         "account": ["resolve", f"\x1b[2J{bad}"],
         "dnsbl": ["check", f"\x1b[2J{bad}"],
         "greylist": ["show", bad, f"\x1b[2J{bad}", bad],
+        "log": ["read", f"\x1b[2J{bad}"],
     }.get(command, list(WORDS[command]))
 
     for form in ([], ["--json"]):

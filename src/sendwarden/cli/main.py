@@ -32,6 +32,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("account", "account", "what is known of an account, its state, and who sends most"),
     ("dnsbl", "dnsbl", "what lists in the DNS say of an address or a domain, and how the lists are"),
     ("greylist", "greylist", "what greylisting remembers, and its answers as they are given"),
+    ("log", "log", "what a mail log says of accounts, as events, and how much of it is understood"),
     ("help", "help", "explain a setting or an error code"),
 )
 
