@@ -39,7 +39,7 @@ class Messages:
         self._gone: dict[Key, Message] = {}  # removed
         self._waiting: dict[Key, Message] = {}  # told when complete, or when patience ends
         self.next = float("inf")  # when it ends for the first of them
-        self._expected: dict[tuple[str, str], Message] = {}  # by host and queue id: given back, not seen yet
+        self._expected: dict[Key, tuple[float, Message]] = {}  # goes on under a queue id not seen yet
         self._queues: dict[str, dict[str, bool]] = {}  # host -> instance -> has it a queue of its own?
         self.letters = 0
         self.forgotten = 0
@@ -122,7 +122,7 @@ class Messages:
         key = (*origin.queue, queue_id)
         message = Message(key, f"{origin.host}/{origin.instance}/{queue_id}/{int(at)}", at, touched=at)
         if self._expected and origin.daemon not in FRONTS:
-            other = self.expected(origin.host, queue_id)
+            other = self.expected(key, at)
             if other is not None:
                 message.continue_(other)
         self._open[key] = message
@@ -141,13 +141,14 @@ class Messages:
             return
         instances[instance] = instances.get(instance, False) or origin.daemon not in FRONTS
 
-    def expect(self, host: str, queue_id: str, message: Message) -> None:
+    def expect(self, key: Key, at: float, message: Message) -> None:
         """The message goes on under this queue id, of which nothing was said yet."""
-        keep(self._expected, (host, queue_id), message, self.bounds.sessions)
+        keep(self._expected, key, (at, message), self.bounds.sessions)
 
-    def expected(self, host: str, queue_id: str) -> Message | None:
-        """The message that goes on under this queue id."""
-        return self._expected.pop((host, queue_id), None)
+    def expected(self, key: Key, at: float) -> Message | None:
+        """The message that goes on under this queue id, if that was said a moment ago."""
+        said_at, message = self._expected.pop(key, (at, None))
+        return message if abs(at - said_at) <= self.bounds.patience_s else None
 
     def touch(self, message: Message) -> None:
         """It is the last to be forgotten."""

@@ -48,6 +48,8 @@ REFUSALS = frozenset({"reject", "milter-reject", "proxy-reject"})
 WHOLE = frozenset(
     {"DATA", "BDAT", "END-OF-MESSAGE", "header", "body", "mime-header", "nested-header", "content"}
 )
+# In place of an instance: a filter may give mail back to another one.
+ANY = ""
 _FORWARDED = "forwarded as "
 _QUEUED = "queued as "
 
@@ -142,7 +144,9 @@ class PostfixJoin:
     def _continue_another(self, message: Message, before: str) -> None:
         """Is it another one that comes back from a filter?"""
         host = message.key[0]
-        other = self._messages.expected(host, message.key[2]) if message.inside else None
+        other = None
+        if message.inside:
+            other = self._messages.expected((host, ANY, message.key[2]), message.started)
         if before and before != message.key[2] and is_queue_id(before):
             other = self._messages.anywhere(host, before) or other
         if other is not None and other.account and not message.authenticated:
@@ -226,9 +230,13 @@ class PostfixJoin:
         queue_id = record.reason.rpartition(_FORWARDED if forwarded else _QUEUED)[2]
         if not is_queue_id(queue_id) or queue_id == record.queue_id or not message.account:
             return False
-        other = self._messages.anywhere(record.origin.host, queue_id)
+        host, instance = record.origin.queue
+        if forwarded:  # into the same queue
+            other = self._messages.find(record.origin, queue_id)
+        else:
+            other, instance = self._messages.anywhere(host, queue_id), ANY
         if other is None:
-            self._messages.expect(record.origin.host, queue_id, message)
+            self._messages.expect((host, instance, queue_id), record.at, message)
             return False
         if other.continues:
             return other.name == message.name
