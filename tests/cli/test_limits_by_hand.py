@@ -110,8 +110,8 @@ def test_mail_that_looks_like_spam_is_shown_and_reset_like_a_channel(site: Comma
     state.close()
 
     assert limits_of(site, "eve", SPAM_SCORED)["recipients 10m"] == (7, 10)
-    assert "  [spam-scored]\n" in site.on_folder("limits", "show", "eve").out
-    assert SPAM_SCORED in site.on_folder("limits", "reset", "eve", *REASON).out
+    assert "  mail that looks like spam\n" in site.on_folder("limits", "show", "eve").out
+    assert "mail that looks like spam" in site.on_folder("limits", "reset", "eve", *REASON).out
     (record,) = site.on_folder("limits", "show", "eve", "--json").records
     assert SPAM_SCORED not in [one["channel"] for one in record["channels"]]  # type: ignore[attr-defined]
 

@@ -182,6 +182,51 @@ def test_a_state_that_cannot_be_read_is_a_warning_and_no_state_is_none(tmp_path:
     assert problem.code == "SW501" and not has_errors([problem]) and "Move it away" in problem.sentence
 
 
+# What the settings say of notices, and the places (None: of no line) that are warned of.
+NOTICES: dict[str, tuple[str, list[str | None]]] = {
+    "watching": ('[notify]\nadministrators = ["root@localhost"]', []),
+    "watching, incoming too": ('[incoming]\nlimits = ["incoming-domain"]', []),
+    "all there": (
+        'mode = "enforce"\n[notify]\nadministrators = ["p@example.org"]\n[site]\nhost = "mx.example.org"',
+        [],
+    ),
+    "nobody is told": ('mode = "enforce"\n[site]\nhost = "mx.example.org"', [None]),
+    "only incoming acts": (
+        '[site]\nhost = "mx.example.org"\n[incoming]\nlimits = ["incoming-domain"]\nmode = "enforce"',
+        [None],
+    ),
+    "a machine": (
+        'mode = "enforce"\n[notify]\nadministrators = ["postmaster@localhost"]\n[site]\nhost = "localhost"',
+        ['"postmaster@localhost"', '"localhost"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTICES)
+def test_notices_that_reach_nobody_or_come_from_nowhere_are_warnings(case: str, tmp_path: Path) -> None:
+    text, places = NOTICES[case]
+    write(tmp_path, settings(text))
+
+    found = live(tmp_path)
+
+    assert [(problem.code, problem.severity) for problem in found] == [("SW503", Severity.WARNING)] * len(
+        places
+    )
+    assert [marked(problem) if problem.place else None for problem in found] == places
+    assert all(problem.remedy for problem in found)
+
+
+def test_a_machine_without_a_domain_is_warned_of_at_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sendwarden.config.load._own_name", lambda: "localhost")
+    write(tmp_path, settings('mode = "enforce"\n[notify]\nadministrators = ["p@example.org"]'))
+
+    (problem,) = live(tmp_path)
+
+    assert problem.place is None and "postmaster@localhost" in problem.sentence
+
+
 # --- combinations
 
 OPEN = {

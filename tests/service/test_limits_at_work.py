@@ -101,13 +101,13 @@ def test_room_comes_back_when_it_was_said() -> None:
 def test_a_message_has_its_own_cap() -> None:
     warden = Warden()
     assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["defer"]
-    assert sentence(warden.recipient("one").reasons[0]) == "a message may have 4 recipients on channel c"
+    assert sentence(warden.recipient("one").reasons[0]) == "a message may have 4 recipients, on channel c"
 
 
 def test_a_message_that_could_never_go_is_told_so() -> None:
     warden = Warden(Limits((Limit(1, 0, 5, "five"),)))
     said = sentence(warden.message(6).reasons[0])
-    assert said == "6 recipients at once are more than the 5 that may go in 10m on channel c"
+    assert said == "6 recipients at once are more than the 5 that may go in 10m, on channel c"
 
 
 def test_policy_and_milter_count_a_message_once() -> None:

@@ -14,6 +14,7 @@ from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.identity import resolve
+from sendwarden.core.texts import channel_shown
 
 # Accounts that `top` shows, unless it is told.
 TOP = 20
@@ -113,7 +114,7 @@ def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
         state = "" if one["state"] == "normal" else f"   {one['state']}"
         output.line(
             f"{one['share']:>6.0%}  {one['recipients']:>10}  {one['messages']:>8}  "
-            f"{one['account']}   {one['channel']}{state}"
+            f"{one['account']}   {channel_shown(one['channel'])}{state}"
         )
     if not accounts:
         output.line("nobody has sent anything that is counted")

@@ -196,6 +196,10 @@ CODES: Mapping[str, str] = {
         "Postfix asks others behind Sendwarden, and tells nobody what they answered: a message that they "
         "refuse stays charged to its account until the limit's window ends. Let Sendwarden stand last."
     ),
+    "SW503": (
+        "Messages about limits reach nobody, or come from an address at a machine without a domain, to which "
+        "no answer finds its way. [notify] says who is told, site.host who we say that we are."
+    ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
         "A line of the senders file begins with an address, with @ and a domain, or with the local part of "

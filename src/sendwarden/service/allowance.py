@@ -21,15 +21,13 @@ from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
 from sendwarden.service.rulings import SEVERITY
+from sendwarden.service.shares import ALL, share_numbers
 
 # What becomes of mail of an account that is shut.
 SHUT: dict[State, tuple[Verdict, str]] = {
     State.HELD: (Verdict.HOLD, "account-held"),
     State.CONTAINED: (Verdict.REFUSE, "account-contained"),
 }
-
-# Of a limit, in per cent.
-ALL = 100
 
 _ONE = Counts(messages=1, recipients=1)
 
@@ -209,9 +207,10 @@ class Allowance:
             "counted": limit.counted,
             "most": limit.most,
             "used": over.used,
-            **_estimated(estimated=over.estimated),
-            "asked": counts[limit.counter],
+            "asked": over.wanted or counts[limit.counter],
         }
+        if over.estimated:
+            numbers["estimated"] = True
         if limit.window == MESSAGE:
             return Reason("limit-message", numbers)
         numbers["window"] = WINDOWS[limit.window].seconds
@@ -237,21 +236,7 @@ def _severest(found: Decision, *others: Decision | None) -> Decision:
 
 
 def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:
-    limit = crossing.limit
-    return Reason(
-        "limit-share",
-        {
-            "account": account,
-            "channel": channel.name,
-            "counted": limit.counted,
-            "most": limit.most,
-            "used": crossing.used,
-            **_estimated(estimated=crossing.estimated),
-            "percent": round(100 * crossing.level),
-            "window": WINDOWS[limit.window].seconds,
-        },
-    )
-
-
-def _estimated(*, estimated: bool) -> dict[str, bool]:
-    return {"estimated": True} if estimated else {}
+    watched = channel.mode is Mode.WATCH
+    numbers = share_numbers(crossing, channel.over_limit, watched=watched)
+    numbers |= {"account": account, "channel": channel.name}
+    return Reason("limit-share", numbers)

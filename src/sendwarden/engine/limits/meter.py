@@ -138,7 +138,9 @@ class AccountMeter:
         sums = self.sums(quantum)
         over = self._over(sums, counts, names, quantum)
         if over:
-            crossing = Crossing(over.limit, over.used, 1.0, over.estimated)
+            if over.limit.presumed:  # it is not known that anything was reached
+                return Taken(over)
+            crossing = Crossing(over.limit, over.used, 1.0, over.estimated, over.wanted)
             return Taken(over, self._tell([crossing], quantum))
         self._add(counts)
         if people:
@@ -293,7 +295,8 @@ class AccountMeter:
             if limit.counter == DISTINCT and self.people:
                 wanted = self.people.more(names, limit.window, quantum)
             if wanted and used + wanted > limit.most:
-                found.append(Over(limit, used, self.frees(limit, wanted, quantum), self.estimated(limit)))
+                frees = self.frees(limit, wanted, quantum)
+                found.append(Over(limit, used, frees, self.estimated(limit), wanted))
         return max(found, key=lambda over: over.frees or ENDLESS, default=None)
 
     def _reached(self, before: list[list[int]], after: list[list[int]]) -> Iterable[Crossing]:

@@ -129,6 +129,13 @@ class OverLimit:
     transport: str = ""  # of the mail server; then the verdict is ACCEPT
     delay_s: float = 0.0  # the answer comes so much later; then the verdict is ACCEPT
 
+    @property
+    def name(self) -> str:
+        """As the setting `over_limit` calls it, without the transport."""
+        if self.verdict is not Verdict.ACCEPT:
+            return str(self.verdict.value)
+        return "filter" if self.transport else "slow"
+
 
 DEFER = OverLimit()
 
