@@ -88,6 +88,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',
     ),
+    "SW141": (
+        settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
+        "51",
+    ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
         settings(
@@ -225,6 +229,7 @@ WARNINGS = frozenset(
         "SW128",
         "SW326",
         "SW140",
+        "SW141",
         "SW130",
         "SW131",
         "SW204",

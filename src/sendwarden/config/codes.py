@@ -74,6 +74,10 @@ CODES: Mapping[str, str] = {
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."
     ),
+    "SW141": (
+        "A row lets one message have more recipients (per_message) than a window of it lets through at all. "
+        "A message between the two is refused by the window, however long its sender waits."
+    ),
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
         "may also stand alone on the next line if it begins with a dollar sign."

@@ -46,13 +46,23 @@ SENTENCES: dict[str, str] = {
     ),
     "incoming-share": "{used} of {most} {counted} in {window} came {whose} {account}",
     "limit-too-much": (
-        "{asked} {counted} at once are more than the {most} that may go in {window}, on channel {channel}"
+        "{asked} {counted} in one message are more than the {most} that may go in {window}, on channel "
+        "{channel}; send it to fewer at a time"
+    ),
+    "limit-too-large": (
+        "a message of {asked} is more than the {most} that may go in {window}, on channel {channel}; "
+        "send a smaller one"
+    ),
+    "limit-not-known": (
+        "it is not known yet how much {account} has used, on channel {channel}; try again in a minute"
     ),
     "incoming-over": (
         "too much mail {whose} {key}: {used} of {most} messages in {window}; "
         "room again in {frees_in}, at {frees_at}"
     ),
-    "limit-message": "a message may have {most} recipients, on channel {channel}",
+    "limit-message": (
+        "a message may have {most} recipients, on channel {channel}; send it to fewer at a time"
+    ),
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
     "too-many-headers": (

@@ -13,7 +13,7 @@ from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.outcome import Crossing, Over, Taken
-from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
+from sendwarden.engine.limits.rules import BYTES, DEFER, MESSAGE, Counts, Limit
 from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.incoming import Incoming
@@ -31,7 +31,8 @@ SHUT: dict[State, tuple[Verdict, str]] = {
 
 _ONE = Counts(messages=1, recipients=1)
 
-Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
+# Channel, account, counter and window of a limit, and what is said of it.
+Same = tuple[str, str, int, int, str]
 
 # What makes a message go no further.
 _STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
@@ -66,7 +67,7 @@ class Allowance:
         why = self.limiter.why(account) or "set by hand"
         decision = self._decision(channel, account, Reason(reason, {"account": account, "why": why}))
         return self._once(
-            (channel.name, account, -1, -1), replace(decision, verdict=verdict, enhanced="5.7.1")
+            (channel.name, account, -1, -1, reason), replace(decision, verdict=verdict, enhanced="5.7.1")
         )
 
     def recipient(
@@ -179,18 +180,21 @@ class Allowance:
         if taken.over is None:
             watched = channel.mode is Mode.WATCH
             return Decision(Verdict.ACCEPT, channel.name, account, told=told, watched=watched)
+        limit = taken.over.limit
         # Where it is not known what was used, nothing is refused for good.
-        action = DEFER if taken.over.limit.presumed else channel.over_limit
+        action = DEFER if limit.presumed else channel.over_limit
+        never = not (taken.over.frees or limit.presumed)
+        refuses = action.verdict is Verdict.REFUSE or (never and action.verdict is Verdict.DEFER)
         decision = replace(
             self._decision(channel, account, self._reason(taken.over, channel, account, counts)),
-            verdict=action.verdict,
-            enhanced="5.7.1" if action.verdict is Verdict.REFUSE else "4.7.1",
+            verdict=Verdict.REFUSE if refuses else action.verdict,
+            enhanced=_refused_for(limit, never=never) if refuses else "4.7.1",
             transport=action.transport,
             delay_s=action.delay_s,
             help=self.limiter.site.help,
         )
-        limit = taken.over.limit
-        return replace(self._once((channel.name, account, limit.counter, limit.window), decision), told=told)
+        same = (channel.name, account, limit.counter, limit.window, decision.reasons[0].id)
+        return replace(self._once(same, decision), told=told)
 
     def _decision(self, channel: Channel, account: str, reason: Reason) -> Decision:
         watched = channel.mode is Mode.WATCH
@@ -215,12 +219,26 @@ class Allowance:
             return Reason("limit-message", numbers)
         numbers["window"] = WINDOWS[limit.window].seconds
         numbers["row"] = limit.source
+        if not over.frees and limit.presumed:
+            return Reason("limit-not-known", numbers)
         if not over.frees:
-            return Reason("limit-too-much", numbers)
+            return Reason("limit-too-large" if limit.counter == BYTES else "limit-too-much", numbers)
         frees_at = time_of(over.frees)
         numbers["frees_at"] = frees_at
         numbers["frees_in"] = max(1, round(frees_at - self._outside.clock.now()))
         return Reason("limit-over", numbers)
+
+
+def _refused_for(limit: Limit, *, never: bool) -> str:
+    """The status code of a refusal.
+
+    A message that no waiting would let through has too many recipients (RFC 3463 section 3.6, X.5.3) or is
+    too big (section 3.4, X.3.4): a mail server that read 4.5.3 would try again for days, or send the rest in
+    another message at once. RFC 5321 section 4.5.3.1.10 leaves 5yz to limits that a site sets.
+    """
+    if not never:
+        return "5.7.1"
+    return "5.3.4" if limit.counter == BYTES else "5.5.3"
 
 
 def _is_spam(message: Message) -> bool:

@@ -13,7 +13,7 @@ class Over(NamedTuple):
     used: int
     frees: int  # the quantum in which there is room again; 0: never, it is more than the limit itself
     estimated: bool = False  # is ``used`` so?
-    wanted: int = 0  # what was asked for
+    wanted: int = 0  # what was asked for; where there is never room, with what the message has already
 
 
 class Crossing(NamedTuple):

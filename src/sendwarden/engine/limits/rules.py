@@ -15,6 +15,7 @@ from .windows import WINDOWS
 COUNTERS = ("messages", "recipients", "internal", "external", "bytes", "distinct", "new")
 PLAIN = 2
 RECIPIENTS = 1
+BYTES = 4
 # Recipients that differ, and those that the account never wrote to before (`people`).
 DISTINCT = 5
 NEW = 6
@@ -66,6 +67,9 @@ class Counts(NamedTuple):
 
     def plus(self, other: "Counts") -> "Counts":
         return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+NOTHING = Counts()
 
 
 @dataclass(frozen=True)
