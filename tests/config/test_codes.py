@@ -155,6 +155,36 @@ def test_a_second_row_of_limits_is_an_error_at_its_name_and_changes_nothing(tmp_
     assert [limit.most for limit in loaded.site.rows["webmail"].limits] == [5]
 
 
+# What a row of the shipped name "webmail" sets -> how many recipients one message may have, and the warning.
+PER_MESSAGE = {
+    'recipients = "5/1h"': (5, []),
+    'recipients = "500/1h"': (30, []),
+    'messages = "5/1h"': (30, []),
+    "per_message = 20": (20, []),
+    "per_message = 30": (30, []),
+    "per_message = 31": (31, ["31"]),
+    'recipients = "500/1h"\nper_message = 500': (500, []),
+}
+
+
+@pytest.mark.parametrize("lines", PER_MESSAGE)
+def test_no_message_may_have_more_recipients_than_a_window(lines: str, tmp_path: Path) -> None:
+    most, warned = PER_MESSAGE[lines]
+
+    loaded = load(write(tmp_path, settings(f'[[limits]]\nname = "webmail"\n{lines}\n')))
+
+    assert loaded.site.rows["webmail"].per_message == most
+    assert [(problem.code, marked(problem)) for problem in loaded.problems] == [
+        ("SW141", one) for one in warned
+    ]
+
+
+def test_no_shipped_row_lets_a_message_have_more_recipients_than_a_window() -> None:
+    for row in load(None).site.rows.values():
+        least = min((limit.most for limit in row.limits if limit.counted == "recipients"), default=0)
+        assert row.per_message is None or row.per_message <= least
+
+
 FULL = {"sendwarden.toml": 'state = "var"', "metermaid.options": "metermaid.table.t.max_entries = 10\n"}
 
 

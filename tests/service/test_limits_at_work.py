@@ -122,7 +122,7 @@ def test_a_message_that_could_never_go_is_refused_by_policy_at_its_first_recipie
     """Another message in the same moment waits: for it there will be room."""
     warden = Warden(Limits((Limit(1, 0, 5, "ten minutes"), Limit(1, 1, 6, "hour"))))
     warden.recipient("another")
-    warden.later(600)  # only the hour knows of it
+    warden.later(630)  # only the hour knows of it
 
     found = [warden.recipient("one") for _ in range(6)]
 
@@ -468,11 +468,13 @@ def test_distinct_recipients_are_counted_by_mailbox_and_policy_and_milter_agree(
     warden = Warden(Limits((Limit(5, 0, 3, "three"),)))
     for to in ("a@x.example", "A@X.example", "b@x.example", "c@x.example"):
         assert warden.recipient("m", to).verdict is Verdict.ACCEPT
-    said = warden.recipient("m", "d@x.example")
+    said = warden.recipient("n", "d@x.example")
     assert said.verdict is Verdict.DEFER
     assert "has used 3 of 3 distinct recipients in 10m" in refusal_text(said)
+    assert warden.recipient("m", "d@x.example").verdict is Verdict.REFUSE, "no message has room for four"
     assert warden.recipient("m", "a@x.example").verdict is Verdict.ACCEPT
-    assert warden.message(4).verdict is Verdict.DEFER
+    assert warden.message(3).verdict is Verdict.DEFER
+    assert warden.message(4).verdict is Verdict.REFUSE
 
 
 def test_an_estimate_is_marked_where_it_is_told() -> None:

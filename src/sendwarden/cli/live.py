@@ -24,6 +24,8 @@ def live_warnings(loaded: Loaded, now: float) -> list[Problem]:
 def _notices(loaded: Loaded) -> Iterator[Problem]:
     """SW503: notices that reach nobody, or whose sender nobody can answer."""
     site, origins = loaded.site, loaded.origins
+    if not loaded.usable:
+        return  # what stands there may not be what was read
     if not (loaded.enforcing or (site.incoming.rows and not site.incoming.watched)):
         return  # while only watching there are none
     if not site.administrators:

@@ -71,11 +71,10 @@ def _per_message(row: Limits, own: LimitSettings, path: Path, place_of: PlaceOf)
     cap = row.per_message
     rates = (one for one in row.limits if one.counter == RECIPIENTS)
     lowest = min(rates, key=lambda one: one.most, default=None)
-    if cap is not None and lowest is not None and cap > lowest.most:
+    if "per_message" in own.model_fields_set and lowest and cap and cap > lowest.most:
         says = f"per_message = {cap} is more than may go at all: {lowest}"
         remedy = f"write per_message = {lowest.most}, or more recipients for {lowest.window_name}"
-        setting = "per_message" if "per_message" in own.model_fields_set else lowest.counted
-        yield Problem("SW141", says, place_of((*path, setting)), remedy, severity=Severity.WARNING)
+        yield Problem("SW141", says, place_of((*path, "per_message")), remedy, severity=Severity.WARNING)
 
 
 def _without_effect(short: Limit, long: Limit) -> bool:

@@ -98,7 +98,9 @@ class Charge:
 
     def quick(self, quantum: int) -> bool:
         """One more recipient, if nothing can come of it. False: nothing was counted."""
-        if quantum != self.quantum or self.recipient_room < 1 or not self.meter.quick(quantum, 0, 1):
+        if self.settled or quantum != self.quantum or self.recipient_room < 1:
+            return False
+        if not self.meter.quick(quantum, 0, 1):
             return False
         self.recipients += 1
         self.recipient_room -= 1
