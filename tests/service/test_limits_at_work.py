@@ -477,6 +477,32 @@ def test_distinct_recipients_are_counted_by_mailbox_and_policy_and_milter_agree(
     assert warden.message(4).verdict is Verdict.REFUSE
 
 
+# The text for whoever sends, as it was set -> what he reads of an account that is contained, and held.
+TOLD = {
+    "": (
+        "the account eve is closed for sending; please ask your postmaster",
+        "mail of the account eve waits",
+    ),
+    "Call 555-1234.": ("Call 555-1234.", "Call 555-1234."),
+}
+
+
+@pytest.mark.parametrize("tell", TOLD)
+@pytest.mark.parametrize("state", ["contained", "held"])
+def test_who_sends_reads_his_own_text_and_never_the_reason(state: str, tell: str) -> None:
+    warden = Warden()
+    now = warden.clock.now()
+    why = "ticket 4711: a second time"
+    entry = Entry("state", "eve", why, "anna", now, now + 86_400, state=state, tell=tell)
+    asyncio.run(warden.book.put(entry))
+
+    for said in (warden.recipient("m"), warden.message(1)):
+        words = refusal_text(said)
+        assert words.startswith(TOLD[tell][state == "held"])
+        assert words.endswith(f"; https://help.example.org [{said.reference}]") and "4711" not in words
+        assert why in sentence(said.reasons[0]), "for `why` and the log"
+
+
 def test_an_estimate_is_marked_where_it_is_told() -> None:
     warden = Warden(Limits((Limit(5, 2, 2000, "many"),)))
     for number in range(2600):

@@ -2,7 +2,8 @@
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.desk import ask
@@ -54,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--number", type=int, default=TOP, help=f"with top: how many; left out, {TOP}")
     add_act(parser)
+    parser.add_argument(
+        "--tell",
+        default="",
+        metavar="TEXT",
+        help="with state held or contained: what whoever sends is told; left out, to ask the postmaster",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -94,14 +101,28 @@ def _show(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None
 
 def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
     question = {"verb": "state", "account": arguments.name, "state": arguments.state}
+    question["tell"] = arguments.tell
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
     until = f" until {day(answer['set']['until'])}" if answer["state"] != "normal" else ""
     output.line(f"{answer['account']}: {answer['state']}{until}, before {answer['before']}")
+    for line in _halved(answer):
+        output.line(line)
     if answer["watching"] and answer["state"] in ("throttled", "held", "contained"):
         output.line(
             f"  but these channels only watch, and let its mail pass: {', '.join(answer['watching'])}"
         )
+
+
+def _halved(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What its state ended or began for the limits of an account."""
+    if answer["half_until"]:
+        yield (
+            f"  it has half of its limits until {day(answer['half_until'])}, since it was held or contained; "
+            "the same command once more ends that"
+        )
+    elif answer["half_before"]:
+        yield "  it has its whole limits again"
 
 
 def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:

@@ -114,6 +114,8 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         else ""
     )
     lines = [f"{answer['account']}   {answer['state']}{held}", *_lasting(answer)]
+    if kept and kept.get("tell"):
+        lines.append(f"  whoever sends is told: {kept['tell']}")
     if answer.get("shared") is False:
         lines.append(
             "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"

@@ -65,6 +65,8 @@ SENTENCES: dict[str, str] = {
     ),
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "account-contained-told": "the account {account} is closed for sending; please ask your postmaster",
+    "account-held-told": "mail of the account {account} waits for the postmaster",
     "too-many-headers": (
         "the message has more than {most} header fields, or more letters in them than mail ever has"
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict, go_ahead
+from sendwarden.core.texts import sentence
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
@@ -66,6 +67,8 @@ class Allowance:
         verdict, reason = shut
         why = self.limiter.why(account) or "set by hand"
         decision = self._decision(channel, account, Reason(reason, {"account": account, "why": why}))
+        text = self.limiter.told(account) or sentence(Reason(f"{reason}-told", {"account": account}))
+        decision = replace(decision, text=text, help=self.limiter.site.help)
         return self._once(
             (channel.name, account, -1, -1, reason), replace(decision, verdict=verdict, enhanced="5.7.1")
         )
