@@ -20,7 +20,11 @@ Files = Mapping[str, str | bytes]
 
 
 def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here."""
+    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here.
+
+    And no other driver of a database than SQLite's is.
+    """
+    monkeypatch.setitem(sys.modules, "pymysql", None)
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
@@ -83,6 +87,14 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
             + 'bind_dn = "cn=warden"\npassword_secret = "word"\n'
         ),
         '"ldap://ldap.example.org"',
+    ),
+    "SW129": (
+        settings('[directory]\nurl = "mysql+pymysql://h/d"\nquery = "SELECT a FROM b WHERE c = :account"'),
+        '"mysql+pymysql://h/d"',
+    ),
+    "SW132": (
+        settings('[directory]\nurl = "sqlite://"\nquery = "DELETE FROM users WHERE login = :account"'),
+        '"DELETE FROM users WHERE login = :account"',
     ),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),

@@ -65,10 +65,18 @@ CODES: Mapping[str, str] = {
         "compiled where it is installed. Sites without LDAP do not need it."
     ),
     "SW128": "Whoever can listen on the way to the LDAP server reads the password with which it is asked.",
+    "SW129": (
+        "The driver by which the URL of [directory] asks its database is not installed in Sendwarden's "
+        "environment, or is one that Sendwarden cannot use. No account would have the row that stands there."
+    ),
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."
+    ),
+    "SW132": (
+        "A query of [directory] does something else than to ask, such as to delete. It is run whenever an "
+        "account sends, and must give rows."
     ),
     "SW140": (
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "

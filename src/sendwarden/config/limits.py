@@ -14,10 +14,9 @@ from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
 from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
+from sendwarden.engine.limits.rules import COUNTERS, DEFER, NO_LIMITS, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
 
-NO_LIMITS = "unlimited"
 # What "slow" makes a mail server wait for each answer, in seconds: below our own deadline of 1 s.
 SLOW_S = 0.8
 

@@ -18,7 +18,7 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
+from sendwarden.engine.limits.rules import NO_LIMITS, UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
@@ -113,7 +113,8 @@ class Limiter:
         """From now on a directory may name other rows; None: no more."""
         self.attributes = attributes
         if attributes is not None:
-            attributes.rows, attributes.most = self.site.rows.keys(), self.site.most_accounts
+            attributes.rows = {*self.site.rows, NO_LIMITS}
+            attributes.most = self.site.most_accounts
             attributes.on_change = self._renew
         self.changed()
 
@@ -143,7 +144,8 @@ class Limiter:
             return None
         now = self._clock.now()
         if self.attributes is not None and limits and not account.startswith("["):
-            limits = self.site.rows.get(self.attributes.row(account), limits)
+            row = self.attributes.row(account)
+            limits = UNLIMITED if row == NO_LIMITS else self.site.rows.get(row, limits)
         override = self.override(channel, account)
         if override:
             limits = override.changed(limits)
