@@ -104,6 +104,11 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
         "51",
     ),
+    "SW142": (settings('[incoming]\nlimits = ["incoming-mailbox"]'), '"incoming-mailbox"'),
+    "SW143": (
+        settings('[counting]\nredis = "unix:///run/redis.sock"\nredis_cluster = true'),
+        '"unix:///run/redis.sock"',
+    ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
         settings(
@@ -242,6 +247,7 @@ WARNINGS = frozenset(
         "SW326",
         "SW140",
         "SW141",
+        "SW142",
         "SW130",
         "SW131",
         "SW204",

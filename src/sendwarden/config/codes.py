@@ -86,6 +86,11 @@ CODES: Mapping[str, str] = {
         "A row lets one message have more recipients (per_message) than a window of it lets through at all. "
         "A message between the two is refused by the window, however long its sender waits."
     ),
+    "SW142": (
+        "A setting that can do nothing: a row that never counts what it names, mailboxes of ours where no "
+        "domain is, or what belongs to a Redis that is not named."
+    ),
+    "SW143": "A Redis cluster is reached by the addresses of its nodes, and has one database, number 0.",
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
         "may also stand alone on the next line if it begins with a dollar sign."

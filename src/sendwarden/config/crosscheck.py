@@ -8,6 +8,7 @@ from sendwarden.config.addresses import OPEN_REMEDY, is_open
 from sendwarden.config.directory_check import check_directory
 from sendwarden.config.dns_lists import check_dns_lists
 from sendwarden.config.limits_check import check_limits
+from sendwarden.config.no_effect import check_no_effect
 from sendwarden.config.positions import Path
 from sendwarden.config.scanners_check import check_scanners
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
@@ -32,6 +33,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
+        *check_no_effect(settings, place_of),
         *check_directory(settings.directory, place_of),
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
