@@ -237,7 +237,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW711": (grossd("check = reverse\n"), "reverse"),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
-LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503")
+LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503", "SW504")
 WARNINGS = frozenset(
     {
         "SW109",

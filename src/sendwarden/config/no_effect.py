@@ -33,6 +33,11 @@ def check_no_effect(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
             says = f"{name} counts nothing: no mailbox is one of ours"
             remedy = 'write domains = ["example.org"] under [site]'
             yield _without(says, ("incoming", "limits", number), remedy, place_of)
+    apart = settings.accounts.programs
+    if apart != "together" and not settings.listen.milter:
+        says = f'programs = "{apart}" needs a milter, which alone is shown mail of programs'
+        remedy = 'write milter = "127.0.0.1:10032" under [listen]'
+        yield _without(says, ("accounts", "programs"), remedy, place_of)
     yield from _redis(settings, place_of)
 
 
