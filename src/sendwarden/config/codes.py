@@ -218,8 +218,8 @@ CODES: Mapping[str, str] = {
         "no answer finds its way. [notify] says who is told, site.host who we say that we are."
     ),
     "SW504": (
-        "Programs on the mail server are to be told apart (accounts.programs), and Postfix does not show their "
-        "mail to Sendwarden, or not who ran sendmail: docs/accounts-and-channels.md."
+        "Programs on the mail server are to be told apart (accounts.programs), and Postfix does not show "
+        "their mail to Sendwarden, or not who ran sendmail: docs/accounts-and-channels.md."
     ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
