@@ -213,7 +213,8 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         None,
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
-    "SW711": (grossd("check = reverse\n"), "reverse"),
+    "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
 LIVE = ("SW116", "SW402", "SW501", "SW502")

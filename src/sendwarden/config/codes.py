@@ -51,7 +51,7 @@ CODES: Mapping[str, str] = {
         "listen on this machine alone unless listen.allow says who else may connect."
     ),
     "SW123": "The same socket is named twice. Only one of the two could be opened.",
-    "SW124": "Two lists in the DNS have the same name.",
+    "SW124": "Two lists in the DNS have the same name, or one has the name of a check.",
     "SW125": (
         "A list of good addresses (dnswl) has weights. What it lists passes, whatever others say: there is "
         "nothing to add up."
@@ -228,5 +228,9 @@ CODES: Mapping[str, str] = {
     "SW711": (
         "A grossd.conf names a check that this version cannot ask. Without it mail would wait, or pass, that "
         "the file does not mean."
+    ),
+    "SW712": (
+        "What greylist.checks names cannot be asked: it is neither a check nor a list of the settings, or a "
+        "kind of which there is no list."
     ),
 }

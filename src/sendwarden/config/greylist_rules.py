@@ -5,6 +5,7 @@ from typing import Any
 
 from sendwarden.config.access import PlaceOf
 from sendwarden.config.addresses import OPEN_REMEDY, is_open
+from sendwarden.config.dns_lists import check_names
 from sendwarden.config.greylist import GreylistSettings
 from sendwarden.config.grossd import Grossd
 from sendwarden.config.limits import networks
@@ -13,6 +14,7 @@ from sendwarden.core.place import Problem
 from sendwarden.engine.greylist.decide import Exemptions, GreylistRules
 from sendwarden.engine.greylist.keys import KeyRules, folded
 from sendwarden.service.greylisting import Manner, Templates
+from sendwarden.service.reputation import CHECKS
 
 
 def over(own: GreylistSettings, taken: Mapping[str, Any]) -> GreylistSettings:
@@ -20,15 +22,15 @@ def over(own: GreylistSettings, taken: Mapping[str, Any]) -> GreylistSettings:
     return GreylistSettings().model_copy(update={**taken, **own.model_dump(exclude_unset=True)})
 
 
-def greylist_rules(settings: GreylistSettings, *, checks: bool) -> GreylistRules:
-    """What decides. ``checks``: are there any?"""
+def greylist_rules(settings: GreylistSettings) -> GreylistRules:
+    """What decides."""
     return GreylistRules(
         keys=KeyRules(settings.mask4, settings.mask6, settings.tuple, settings.variants),
         delay_s=settings.delay,
         interval_s=settings.interval,
         generations=settings.generations,
         most=settings.triplets,
-        checks=checks,
+        checks=bool(settings.checks),
         grey_threshold=settings.grey_threshold,
         block_threshold=settings.block_threshold,
         always=settings.remember == "always",
@@ -69,6 +71,9 @@ def check_greylist(
             if one in taken:
                 yield Problem("SW123", f"{one} is named twice", place, "each needs a port of its own")
             taken[one] = None
+    yield from check_names(settings, grossd, place_of)
     for check, where in grossd.checks.items():
+        if check in CHECKS:
+            continue
         says = f'check "{check}" cannot be asked by this version'
         yield Problem("SW711", says, where, "take it out: mail then waits whatever its client is listed in")

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from sendwarden.engine.greylist.decide import Greylister, Undecided
 from sendwarden.engine.greylist.question import NOTHING, Action, Answer, Findings, Question
-from sendwarden.service.ports import Clock, EventLog, QueryLog, Reputation
+from sendwarden.service.ports import Checks, Clock, EventLog, FinishChecks, QueryLog
 from sendwarden.wire.sjsms import quoted
 
 # Answers that are waiting for checks at a time; what is more is decided without.
@@ -69,15 +69,17 @@ class Lookup:
 
     asked: Question
     undecided: Undecided
+    finish: FinishChecks
 
 
 class Greylisting:
-    """One for the daemon. A reload gives it other rules; what is remembered stays."""
+    """One for the daemon. A reload gives it other rules and ``checks``; what is remembered stays."""
 
     def __init__(
-        self, greylister: Greylister, clock: Clock, log: EventLog, reputation: Reputation | None = None
+        self, greylister: Greylister, clock: Clock, log: EventLog, checks: Checks | None = None
     ) -> None:
         self.greylister = greylister
+        self.checks = checks
         self.manner = Manner()
         self.said: Counter[Action] = Counter()
         self.found: Counter[str] = Counter()  # by check or list
@@ -85,7 +87,6 @@ class Greylisting:
         self.dropped = 0  # datagrams
         self.waiting = 0
         self.lines: QueryLog | None = None
-        self._reputation = reputation
         self._clock = clock
         self._log = log
         self._began = clock.now()
@@ -97,23 +98,22 @@ class Greylisting:
         if isinstance(answer, Answer):
             self._tell(asked, answer, now, 0.0)
             return answer
-        known = self._reputation.known(asked) if self._reputation else NOTHING
-        if known is None and self.waiting >= MOST_WAITING:
+        found = self.checks.ask(asked) if self.checks else NOTHING
+        if not isinstance(found, Findings):
+            if self.waiting < MOST_WAITING:
+                return Lookup(asked, answer, found)
             self._log.warning("greylist-busy", f"more than {MOST_WAITING} answers wait for checks")
-            known = Findings(missing=("all",))
-        if known is None:
-            return Lookup(asked, answer)
-        decided = self.greylister.decide(answer, known, now)
+            found = Findings(missing=("all",))
+        decided = self.greylister.decide(answer, found, now)
         self._tell(asked, decided, now, 0.0)
         return decided
 
     async def look(self, lookup: Lookup, within_s: float) -> Answer:
         """The answer once the checks are in, or their time is over."""
-        assert self._reputation is not None
         begun = self._clock.now()
         self.waiting += 1
         try:
-            findings = await self._reputation.look(lookup.asked, within_s)
+            findings = await lookup.finish(within_s)
         finally:
             self.waiting -= 1
         now = self._clock.now()
@@ -142,7 +142,7 @@ class Greylisting:
     def status(self) -> str:
         """The line of gross's status service."""
         now = self._clock.now()
-        lists = self._reputation.lists if self._reputation else ()
+        lists = self.checks.lists if self.checks else ()
         said, waiting = self.said, self.greylister.triplets.waiting(now)
         rate = said.total() / max(1.0, now - self._began)
         found = ", ".join(str(self.found[name]) for name in lists)

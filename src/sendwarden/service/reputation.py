@@ -165,11 +165,12 @@ class Reputation:
     # --- asking
 
     def begin(self, about: About, checks: Collection[str]) -> Inquiry:
-        """Ask these `CHECKS`. Where all is known already, the inquiry is complete at once."""
+        """Ask these `CHECKS`, and lists by name. Where all is known already, it is complete at once."""
         inquiry = Inquiry(self._resolver)
         for one in self.watched:
             kind = one.list.kind
-            if kind in checks and (subject := about.domain if kind == "rhsbl" else about.client):
+            wanted = kind in checks or one.list.name in checks
+            if wanted and (subject := about.domain if kind == "rhsbl" else about.client):
                 inquiry.begin(kind, self._listed(one, subject))
         if REVERSE in checks and address_name(about.client):
             inquiry.begin(REVERSE, reverse(about.client, self._route))
