@@ -209,6 +209,7 @@ class Reputation:
         if not why:
             found = one.list.read(answer.records)
             why = found.why if found.said is Said.UNKNOWN else ""
+            one.health.said(self._clock.now(), listed=found.said in (Said.LISTED, Said.PASS))
         if not why:
             if one.health.answered():
                 self._log.event("dns-list-back", {"list": one.list.name})
