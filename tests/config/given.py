@@ -24,6 +24,9 @@ def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
+CHANNEL_ALONE = '[[channel]]\nname = "a"\n'
+
+
 def settings(text: str) -> Files:
     return {"sendwarden.toml": text}
 
@@ -214,6 +217,8 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
     "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW713": (settings(f'{CHANNEL_ALONE}login = false\ngreylist = ["listed"]'), '["listed"]'),
+    "SW714": (settings(f'{CHANNEL_ALONE}greylist = ["all"]'), '["all"]'),
     "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
@@ -252,5 +257,6 @@ WARNINGS = frozenset(
         "SW706",
         "SW707",
         "SW710",
+        "SW714",
     }
 )

@@ -233,4 +233,12 @@ CODES: Mapping[str, str] = {
         "What greylist.checks names cannot be asked: it is neither a check nor a list of the settings, or a "
         "kind of which there is no list."
     ),
+    "SW713": (
+        "Mail of a channel waits if its client is on a list, and greylist.checks asks no list: none would "
+        "ever wait."
+    ),
+    "SW714": (
+        "All mail of a channel waits on which people log in. Whoever is told to try again does not know why, "
+        "and mail programs show it as an error."
+    ),
 }

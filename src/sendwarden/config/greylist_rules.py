@@ -1,6 +1,6 @@
 """The rules that follow from ``[greylist]`` and a grossd.conf below it, and what can be wrong with them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sendwarden.config.access import PlaceOf
@@ -10,7 +10,9 @@ from sendwarden.config.greylist import GreylistSettings
 from sendwarden.config.grossd import Grossd
 from sendwarden.config.limits import networks
 from sendwarden.config.schema import Settings
-from sendwarden.core.place import Problem
+from sendwarden.config.values import shown
+from sendwarden.core.place import Problem, Severity
+from sendwarden.engine.channel import Channel
 from sendwarden.engine.greylist.decide import Exemptions, GreylistRules
 from sendwarden.engine.greylist.keys import KeyRules, folded
 from sendwarden.service.greylisting import Manner, Templates
@@ -55,6 +57,22 @@ def manner(settings: GreylistSettings, *, watching: bool) -> Manner:
         ),
         postfix=Templates(settings.postfix_grey, block=settings.postfix_block),
     )
+
+
+def check_waiting_channels(
+    channels: Iterable[Channel], settings: Settings, effective: GreylistSettings, place_of: PlaceOf
+) -> Iterator[Problem]:
+    """Channels of which mail waits: by lists that nobody asks, or of people who would have to try again."""
+    numbers = {own.name: number for number, own in enumerate(settings.channel)}
+    for channel in channels:
+        place = place_of(("channel", numbers.get(channel.name, 0), "greylist"))
+        if "listed" in channel.greylist and not effective.checks:
+            says = f"no list is asked whether clients of {shown(channel.name)} are on it"
+            yield Problem("SW713", says, place, "name lists in greylist.checks")
+        if "all" in channel.greylist and channel.login is not False:
+            says = f"all who log in on {shown(channel.name)} are told to try again"
+            remedy = 'write greylist = ["listed", "risk", "new-network"], or login = false'
+            yield Problem("SW714", says, place, remedy, severity=Severity.WARNING)
 
 
 def check_greylist(

@@ -15,7 +15,7 @@ from sendwarden.config.crosscheck import crosscheck
 from sendwarden.config.dns_lists import check_dns_lists, dns_lists, grossd_checks
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.greylist import GreylistSettings
-from sendwarden.config.greylist_rules import check_greylist, over
+from sendwarden.config.greylist_rules import check_greylist, check_waiting_channels, over
 from sendwarden.config.grossd import Grossd, read_grossd
 from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
@@ -139,6 +139,7 @@ def load(settings_file: Path | None) -> Loaded:
     reading.problems += crosscheck(site, settings, found, reading.place)
     reading.problems += check_dns_lists(settings, grossd, reading.place)
     reading.problems += check_greylist(settings, greylist, grossd, reading.place)
+    reading.problems += check_waiting_channels(channels, settings, greylist, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,
@@ -318,6 +319,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
         mta_channel=own.mta_channel or "",
+        greylist=frozenset(own.greylist or ()),
         scan=tuple(own.scan or ()),
         spam=ON_FINDING[own.spam or "pass"],
         virus=ON_FINDING[own.virus or "pass"],

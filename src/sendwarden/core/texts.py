@@ -52,6 +52,8 @@ SENTENCES: dict[str, str] = {
     "limit-message": "a message may have {most} recipients on channel {channel}",
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "greylisted": "mail from the network {client} is to be sent again a little later ({why})",
+    "greylist-blocked": "mail from the network {client} is refused for what lists say of it",
     "too-many-headers": (
         "the message has more than {most} header fields, or more letters in them than mail ever has"
     ),

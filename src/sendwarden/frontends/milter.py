@@ -67,6 +67,8 @@ from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # What is left of our deadline for keeping a decision, however long scanners took.
 SETTLE_S = 0.3
+# How long checks of greylisting are waited for.
+CHECKS_WITHIN_S = 5.0
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 _AT_WORK = Answer.PROGRESS.encode()
@@ -290,17 +292,28 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
         message = self._judge.named(envelope.message(asked))
-        scan = self._judge.scan(message)
-        if scan is None:
-            self._at_end(message, envelope)
-        else:
-            self._scan_first(scan, message, envelope)
+        waits = self._judge.greylist(message.request, message.headers)
+        if waits is None or isinstance(waits, Decision):
+            self._unless_it_waits(message, envelope, waits, 0.0)
+            return
+        known = partial(self._unless_it_waits, message, envelope)
+        self.answer_when_known(waits(CHECKS_WITHIN_S), known, CHECKS_WITHIN_S, _AT_WORK)
 
-    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope) -> None:
+    def _unless_it_waits(
+        self, message: Message, envelope: Envelope, waits: Decision | None, took_s: float
+    ) -> None:
+        if waits:
+            self._say(message, envelope, took_s, waits)
+        elif scan := self._judge.scan(message):
+            self._scan_first(scan, message, envelope, took_s)
+        else:
+            self._at_end(message, envelope, took_s)
+
+    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope, waited_s: float) -> None:
         """Judge the message when scanners have answered, or were given up."""
 
         def judge(found: tuple[Finding, ...], took_s: float) -> None:
-            self._at_end(replace(message, findings=found), envelope, took_s)
+            self._at_end(replace(message, findings=found), envelope, waited_s + took_s)
 
         self.answer_when_known(scan.run(), judge, scan.patience_s, _AT_WORK)
 

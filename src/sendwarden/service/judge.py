@@ -18,9 +18,10 @@ from sendwarden.engine.programs import program_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
-from sendwarden.engine.webmail import sender_of
+from sendwarden.engine.webmail import Headers, sender_of
 from sendwarden.service.access import AccessTables, TableRun
 from sendwarden.service.allowance import Allowance, Whole
+from sendwarden.service.greychannel import ChannelGreylisting, Later
 from sendwarden.service.grosscheck import Memo, memo_of
 from sendwarden.service.lending import Lending
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
@@ -74,6 +75,7 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
+        self.greylisting: ChannelGreylisting | None = None  # of channels; None: no mail waits
         self._lending = Lending(site, allowance.limiter if allowance else None, outside.log)
         self.tables = AccessTables(site, meters, outside)
 
@@ -185,6 +187,12 @@ class Judge:
             return None
         message, _findings, _forged = read_headers(message, self.site.score_headers)
         return self._scanning.scan(message, names)
+
+    def greylist(self, request: Request, headers: Headers | None = None) -> Decision | Later | None:
+        """At RCPT, or with ``headers`` at the end of a message, before it counts: must it wait?"""
+        if self.greylisting is None or not self.site.greylists:
+            return None
+        return self.greylisting.ask(request, self.channel(request), self.account(request), headers)
 
     def memo(self, request: Request) -> Memo | None:
         """What filters need that may ask greylisting, and then run again; None: none does."""
