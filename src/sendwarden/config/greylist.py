@@ -96,7 +96,7 @@ class GreylistSettings(SettingsTable):
     checks: list[SomeText] = Field(
         default=[],
         description="What is asked before mail waits, for the thresholds: names of [[dns_list]] tables, all "
-        "lists of a kind (dnsbl, dnswl, rhsbl), reverse, helo; none: all mail waits.",
+        "lists of a kind (dnsbl, dnswl, rhsbl), reverse, helo, spf; none: all mail waits.",
         examples=['["reverse", "helo"]'],
     )
     wait: Wait = Field(

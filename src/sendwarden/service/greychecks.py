@@ -27,7 +27,11 @@ class GreyChecks:
         self.lists = tuple(one.name for kind in _ORDER for one in asked if one.kind == kind)
 
     def ask(self, asked: Question) -> Findings | FinishChecks:
-        about = About(asked.client_address, sender_domain(asked.sender), asked.helo or "")
+        sender = "" if asked.sender == "<>" else asked.sender
+        domain = sender_domain(sender)
+        if domain:
+            sender = f"{sender.rpartition('@')[0]}@{domain}"
+        about = About(asked.client_address, domain, asked.helo or "", sender)
         inquiry = self._reputation.begin(about, self._names)
         if inquiry.complete or _trusted(inquiry.found):
             return findings(inquiry.found)
