@@ -147,10 +147,6 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         "IMTA_LIB:check_metermaid.so,throttle",
     ),
     "SW219": (mapping("MAIL_ACCESS\n*|* $I$Ya|b\n"), "$I"),
-    "SW220": (
-        mapping("MAIL_ACCESS\n*|* $[IMTA_LIB:grosscheck.so,grosscheck,127.0.0.1,,5525,$0,$1,x]$N\n"),
-        "IMTA_LIB:grosscheck.so,grosscheck",
-    ),
     "SW300": (sieve("keep"), "\n"),
     "SW301": (sieve('reject "x";'), "reject"),
     "SW302": (sieve('require "regex";'), '"regex"'),
@@ -243,7 +239,6 @@ WARNINGS = frozenset(
         "SW215",
         "SW217",
         "SW218",
-        "SW220",
         "SW320",
         "SW321",
         "SW322",

@@ -81,7 +81,21 @@ def test_an_account_at_risk_waits_once_and_others_do_not(front: Front) -> None:
     )
     assert bob.send("bob@example.org", ["w@victim.example"], message()).code == 450
     assert bob.send("bob@example.org", ["postmaster@victim.example"], message()).code == 250
+    words = (
+        "--login",
+        "bob",
+        "--from",
+        "bob@example.org",
+        "--to",
+        "v@victim.example",
+        "--client",
+        "127.0.0.1",
+    )
+    code, said = front.sendwarden.command("explain", "-", *words, stdin=message().decode())
+    assert code == 1 and "450 4.7.1 Please wait 2 seconds" in said and "greylist  a=greylist" in said
     time.sleep(DELAY_S + 0.1)
+    code, said = front.sendwarden.command("explain", "-", *words, stdin=message().decode())
+    assert code == 0 and "greylist  a=match" in said
     for recipient in ("v@victim.example", "w@victim.example", "new@victim.example"):
         assert bob.send("bob@example.org", [recipient], message()) == Answer(250)
 

@@ -117,10 +117,6 @@ CODES: Mapping[str, str] = {
         "A flag of an access table that is understood and has no effect here: debug output ($U), the group "
         "check of another system ($I), the vacation replies that Sendwarden does not send ($!), and $S."
     ),
-    "SW220": (
-        "An access table asks greylisting. The answer takes time, and access tables are asked at steps that "
-        "do not wait: the call fails. Tables that filters call can ask."
-    ),
     "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
     "SW302": "The script requires an extension that is not known here: docs/supported-sieve.md.",

@@ -18,6 +18,7 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import DEADLINE_S, Gate
 from sendwarden.service.greychannel import Later
+from sendwarden.service.grosscheck import Memo
 from sendwarden.service.judge import Judge
 from sendwarden.service.owed import Answer, OwedSteps
 from sendwarden.service.ports import EventLog
@@ -183,7 +184,27 @@ class PolicyConnection(Connection):
             return
         judge = self._judge()
         sender = self._sender(judge, request, asked) if request.stage in _BEFORE_DATA else None
-        tables = self._tables(judge, request) if sender and sender.in_effect is Verdict.ACCEPT else None
+        asks = judge.tables.by_policy and sender and sender.in_effect is Verdict.ACCEPT
+        if not asks:
+            self._decide(judge, request, asked, sender, None)
+            return
+        memo = judge.memo(request)
+        self.once_heard(
+            memo,
+            partial(self._tables, judge, request, memo),
+            lambda tables, _took_s: self._decide(judge, request, asked, sender, tables),
+            b"",
+        )
+
+    def _decide(
+        self,
+        judge: Judge,
+        request: Request,
+        asked: PolicyRequest,
+        sender: Decision | None,
+        tables: Answer | None,
+    ) -> None:
+        """Answer, with what the access tables have said."""
         first: Ending = None
         if tables and tables.decision.reference and not tables.again:
             first = self._conclusions.conclude(tables.request, tables.decision)
@@ -247,12 +268,11 @@ class PolicyConnection(Connection):
             self._foreign = message, decision
         return decision
 
-    def _tables(self, judge: Judge, request: Request) -> Answer | None:
-        """What the access tables say, if this frontend asks them."""
-        stages = judge.tables.by_policy
-        if not stages:
-            return None
-        answer = self._owed.answer(request, stages, judge.access)
+    def _tables(self, judge: Judge, request: Request, memo: Memo | None) -> Answer | None:
+        """What the access tables say. May raise `Pending`; then nothing has happened."""
+        owed = self._owed.copy() if memo else self._owed
+        answer = owed.answer(request, judge.tables.by_policy, partial(judge.access, memo=memo))
+        self._owed = owed
         if answer and answer.lost:
             self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
         return answer
