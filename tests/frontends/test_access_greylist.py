@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -145,6 +146,31 @@ def test_by_policy_who_has_to_wait_hears_it(tmp_path: Path) -> None:
         assert action == "450" and text.startswith("4.4.3 Please try again later [SW-")
 
     run(work())
+
+
+def test_the_table_of_the_documentation_asks_about_client_recipient_and_sender(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "greylisting.md").read_text()
+    start = page.index("    ORIG_MAIL_ACCESS")
+    table = dedent(page[start : page.index("\n\n", page.index("IMTA_LIB", start))])
+    for name, value in {"SERVER1": "127.0.0.1", "SERVER2": "", "PORT": "5525"}.items():
+        table = table.replace(f",{name}", f",{value}")
+    calls: list[GreylistCall] = []
+
+    def greylist(call: GreylistCall, _account: str) -> Known:
+        calls.append(call)
+        return Known(GREY)
+
+    (tmp_path / "mappings").write_text(f"{table}\n")
+    channel = CHANNEL.format("policy").replace('"all"', '"all"\nmta_channel = "tcp_local"')
+
+    async def work() -> None:
+        peer = Ground(tmp_path, channel, greylist=greylist).policy()
+        peer.say(asking("v@y"))
+        await peer.answered()
+
+    run(work())
+    (call,) = calls
+    assert (call.client_address, call.recipient, call.sender, call.helo) == ("192.0.2.7", "v@y", "a@x", None)
 
 
 def test_whom_nobody_answers_passes(tmp_path: Path) -> None:
