@@ -65,6 +65,8 @@ SENTENCES: dict[str, str] = {
     ),
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "greylisted": "mail from the network {client} is to be sent again a little later ({why})",
+    "greylist-blocked": "mail from the network {client} is refused for what lists say of it",
     "account-contained-told": "the account {account} is closed for sending; please ask your postmaster",
     "account-held-told": "mail of the account {account} waits for the postmaster",
     "too-many-headers": (
