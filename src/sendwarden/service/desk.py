@@ -36,6 +36,8 @@ UNLIMITED = "unlimited"
 # With it `top` lists networks, domains and mailboxes of incoming mail, by their share.
 INCOMING = "incoming"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
+# Of a text for whoever sends: an SMTP reply is a line, with help page and reference behind it.
+TELL_LETTERS = 300
 # Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
 # told anew what holds for it.
 SLICE = 200
@@ -285,6 +287,8 @@ class Desk:
         tell = " ".join(text_of(question, "tell").split())
         if tell and State(wanted) not in INCIDENTS:
             raise Refusal("only of an account that is held or contained is anybody told: leave out --tell")
+        if len(tell) > TELL_LETTERS:
+            raise Refusal(f"what whoever sends is told has {TELL_LETTERS} letters at the most")
         entry = self._entry("state", question, account, state=wanted, tell=tell)
         if wanted == State.NORMAL.value:
             await self._end_incident(account, before, entry)
