@@ -40,7 +40,7 @@ class GreylistDaemon:
         self._greylister = Greylister(greylist_rules(configuration.greylist))
         self.places = Places(configuration.greylist.triplets)
         self.service = Greylisting(self._greylister, clock, log)
-        self.verbs = GreyDesk(self._greylister, clock, log).verbs
+        self.verbs = GreyDesk(self.service, self.places, clock, log).verbs
 
     @property
     def kept(self) -> Mapping[str, Triplets | Clients]:
