@@ -39,6 +39,8 @@ GROSSD, OURS = "grossd", "Sendwarden"
 AT = "127.0.0.53"
 THEIR_LIST = "check = dnsbl\ndnsbl = bl.test\n"
 OUR_LIST = f'checks = ["bl"]\n[[dns_list]]\nname = "bl"\nkind = "dnsbl"\nzone = "bl.test"\nservers = "{AT}"\n'
+# Answers count for an hour, as those of real lists mostly do.
+ZONE = f"$TTL 3600\n$SOA 3600 ns.bl.test. me.bl.test. 0 600 300 86400 3600\n:127.0.0.2:listed\n{TEST_ENTRY}"
 HOSTS = {GROSSD: "127.0.0.2", OURS: "127.0.0.1"}
 
 
@@ -184,7 +186,7 @@ def main() -> None:
                 sjsms({who: Sjsms(load, ports[who], pids[who]) for who in ports}, options)
         if "lists" not in parts:
             return
-        rbldnsd = Rbldnsd({"bl.test": [("ip4set", f":127.0.0.2:listed\n{TEST_ENTRY}")]}, AT, 53)
+        rbldnsd = Rbldnsd({"bl.test": [("ip4set", ZONE)]}, AT, 53)
         try:
             with both(THEIR_LIST, OUR_LIST, "127.0.0.2") as (ports, pids):
                 listed({who: Sjsms(load, ports[who], pids[who], HOSTS[who]) for who in ports}, options)
