@@ -92,6 +92,10 @@ def _show_counts(answer: Mapping[str, Any], output: Output) -> None:
         output.line(f"networks with triplets that have waited: {answer['networks']}")
     for name, count in answer["checks"].items():
         output.line(f"found by {name}: {count}")
+    if answer["out_of_service"]:
+        output.line(
+            f"out of service: {', '.join(answer['out_of_service'])} (sendwarden dnsbl lists says why)"
+        )
     if answer["unanswered"]:
         output.line(f"checks without an answer: {answer['unanswered']}")
     if answer["dropped"]:

@@ -40,6 +40,7 @@ class GreyDesk:
             "networks": len(known.clients),
             "checks": dict(counted.found)
             | {name: counted.found[name] for name in (checks.lists if checks else ())},
+            "out_of_service": list(checks.out_of_service if checks else ()),
             "unanswered": counted.unanswered,
             "dropped": counted.dropped,
         }
