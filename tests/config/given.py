@@ -92,6 +92,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',
     ),
+    "SW141": (
+        settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
+        "51",
+    ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
         settings(
@@ -223,7 +227,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
-LIVE = ("SW116", "SW402", "SW501", "SW502")
+LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503")
 WARNINGS = frozenset(
     {
         "SW109",
@@ -232,6 +236,7 @@ WARNINGS = frozenset(
         "SW128",
         "SW326",
         "SW140",
+        "SW141",
         "SW130",
         "SW131",
         "SW204",

@@ -74,6 +74,10 @@ CODES: Mapping[str, str] = {
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."
     ),
+    "SW141": (
+        "A row lets one message have more recipients (per_message) than a window of it lets through at all. "
+        "A message between the two is refused by the window, however long its sender waits."
+    ),
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
         "may also stand alone on the next line if it begins with a dollar sign."
@@ -191,6 +195,10 @@ CODES: Mapping[str, str] = {
     "SW502": (
         "Postfix asks others behind Sendwarden, and tells nobody what they answered: a message that they "
         "refuse stays charged to its account until the limit's window ends. Let Sendwarden stand last."
+    ),
+    "SW503": (
+        "Messages about limits reach nobody, or come from an address at a machine without a domain, to which "
+        "no answer finds its way. [notify] says who is told, site.host who we say that we are."
     ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (

@@ -63,6 +63,10 @@ class AccountStates(Protocol):
         """The reason that was given for it; "" where it was never set."""
         ...
 
+    def told(self, account: str) -> str:
+        """What whoever sends is to be told of it; "": nothing of its own."""
+        ...
+
     def incident_until(self, account: str, now: float) -> float | None:
         """Until when it has less room since it was held or contained; None: it has not."""
         ...
