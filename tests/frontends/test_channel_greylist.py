@@ -66,7 +66,7 @@ def test_by_policy_each_recipient_waits_and_room_is_not_used(tmp_path: Path) -> 
             action, text = await said(site, rcpt(f"v{number}@x", f"i{number}"))
             assert action == "450" and text.startswith("4.7.1 Please try again later [SW-")
         site.clock.at += 11
-        answers = [(await said(site, rcpt(f"v{number}@x", "i")))[0] for number in range(6)]
+        answers = [(await said(site, rcpt(f"v{number}@x", f"j{number}")))[0] for number in range(6)]
         assert answers == ["DUNNO"] * 5 + ["450"], "the limit itself"
 
     run(work())
