@@ -11,6 +11,7 @@ from sendwarden.config.grossd import Grossd
 from sendwarden.config.limits import networks
 from sendwarden.config.schema import Settings
 from sendwarden.config.values import shown
+from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import in_networks
 from sendwarden.core.place import Problem, Severity
 from sendwarden.engine.channel import Channel
@@ -26,8 +27,9 @@ def over(own: GreylistSettings, taken: Mapping[str, Any]) -> GreylistSettings:
     return GreylistSettings().model_copy(update={**taken, **own.model_dump(exclude_unset=True)})
 
 
-def greylist_rules(settings: GreylistSettings) -> GreylistRules:
+def greylist_rules(settings: GreylistSettings, identity: IdentityRules) -> GreylistRules:
     """What decides."""
+    accounts = (account_of(name, identity) for name in settings.exempt_accounts)
     return GreylistRules(
         keys=KeyRules(settings.mask4, settings.mask6, settings.tuple, settings.variants),
         delay_s=settings.delay,
@@ -42,7 +44,7 @@ def greylist_rules(settings: GreylistSettings) -> GreylistRules:
         block_reason=settings.block_reason,
         exempt=Exemptions(
             networks(settings.exempt_networks),
-            frozenset(settings.exempt_accounts),
+            frozenset([*settings.exempt_accounts, *accounts]),  # as senders, and as logins
             frozenset(folded(name).lower() for name in settings.exempt_recipients),
             settings.allow_after,
         ),
