@@ -28,6 +28,7 @@ def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
+WEBMAIL = '[site]\nwebmail = ["192.0.2.80"]\n[webmail]\naccount = ["auth"]\n'
 CHANNEL_ALONE = '[[channel]]\nname = "a"\n'
 
 
@@ -234,6 +235,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
     "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW715": (
+        settings(f'{WEBMAIL}{CHANNEL_ALONE}greylist = ["new-network"]'),
+        '["new-network"]',
+    ),
     "SW713": (settings(f'{CHANNEL_ALONE}login = false\ngreylist = ["listed"]'), '["listed"]'),
     "SW714": (settings(f'{CHANNEL_ALONE}greylist = ["all"]'), '["all"]'),
     "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
@@ -276,5 +281,6 @@ WARNINGS = frozenset(
         "SW707",
         "SW710",
         "SW714",
+        "SW715",
     }
 )

@@ -46,7 +46,7 @@ class GreylistCopy:
         self.asked: list[tuple[Question, Answer]] = []
         self._runner = asyncio.Runner()
         self._resolver: DnsLookups | None = None
-        self._greylister = Greylister(greylist_rules(loaded.greylist))
+        self._greylister = Greylister(greylist_rules(loaded.greylist, loaded.site.identity))
         self._places = Places(loaded.greylist.triplets)
         self._service = Greylisting(self._greylister, clock, warnings)
         self._service.lines = self

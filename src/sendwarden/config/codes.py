@@ -262,4 +262,8 @@ CODES: Mapping[str, str] = {
         "All mail of a channel waits on which people log in. Whoever is told to try again does not know why, "
         "and mail programs show it as an error."
     ),
+    "SW715": (
+        "Mail of a channel may have to wait that comes by the webmail, and nothing says from which address "
+        "its users come. Then it waits only where its account is at risk, as if all came from one network."
+    ),
 }

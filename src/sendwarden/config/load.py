@@ -139,7 +139,7 @@ def load(settings_file: Path | None) -> Loaded:
     reading.problems += crosscheck(site, settings, found, reading.place)
     reading.problems += check_dns_lists(settings, grossd, reading.place)
     reading.problems += check_greylist(settings, greylist, grossd, reading.place)
-    reading.problems += check_waiting_channels(channels, settings, greylist, reading.place)
+    reading.problems += check_waiting_channels(site, settings, greylist, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,

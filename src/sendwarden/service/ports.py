@@ -223,6 +223,11 @@ class Checks(Protocol):
         """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
         ...
 
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        """Those that are not believed now, or do not answer."""
+        ...
+
     def ask(self, asked: Question) -> Findings | FinishChecks:
         """What they found, where that is at hand; else what is to be awaited, once."""
         ...
