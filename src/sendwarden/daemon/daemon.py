@@ -22,7 +22,7 @@ from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
-from sendwarden.daemon.clock import AnchoredClock
+from sendwarden.daemon.clock import AnchoredClock, PoolClock
 from sendwarden.daemon.directory import AskedDirectory
 from sendwarden.daemon.greylist import GreylistDaemon
 from sendwarden.daemon.listeners import CannotListen, Listeners
@@ -88,9 +88,11 @@ class Daemon:
         self._log = FileEventLog(state / EVENTS_FILE, self._clock)
         self._meters = MemoryMeters(configuration.site.meters)
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
-        self._book = Book(self._clock, self._journal)
-        self._limiter = Limiter(configuration.site, self._book, self._clock)
-        self._room = shared_room(configuration.settings.counting, self._limiter, self._log)
+        clock = PoolClock(self._clock)  # of what is shared; where nothing is, the same
+        self._book = Book(clock, self._journal)
+        self._limiter = Limiter(configuration.site, self._book, clock)
+        counting = configuration.settings.counting
+        self._room = shared_room(counting, self._limiter, self._clock, clock, self._log)
         if self._room:
             self._limiter.share(self._room)
         else:
@@ -129,6 +131,8 @@ class Daemon:
         with lock(self._state):
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
             self._open_book()
+            if self._room:
+                await self._room.begin()
             self._put_together(loop)
             loading = self._start(self._load())
             await asyncio.wait({loading}, timeout=LOAD_FIRST_S)
@@ -172,7 +176,7 @@ class Daemon:
         notices = self._configuration.settings.notify
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
-        self._desk = Desk(self._limiter, self._book, self._clock, self._log)
+        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log)
         self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
         self._desk.offer(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
@@ -199,7 +203,7 @@ class Daemon:
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
         watching = configuration.settings.mode == "watch"
         self._logins = Logins(
-            configuration.site.identity, self._book, self._clock, self._log, watching=watching
+            configuration.site.identity, self._book, self._book.clock, self._log, watching=watching
         )
         self._logins.on_login.append(self._limiter.seen)
 

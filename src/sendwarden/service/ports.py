@@ -34,6 +34,7 @@ __all__ = [
     "Resolver",
     "Scanner",
     "SharedRoom",
+    "SharedTime",
 ]
 
 
@@ -76,6 +77,23 @@ class Exceptions(Protocol):
 
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
+        ...
+
+
+class SharedTime(Protocol):
+    """The time by which several processes count together."""
+
+    @property
+    def quantum(self) -> int:
+        """That runs."""
+        ...
+
+    def own(self) -> float:
+        """By this process' own clock, in seconds since the epoch."""
+        ...
+
+    def hear(self, asked: float, heard: float, there: float) -> None:
+        """It was ``there`` where they count, between two times of our own."""
         ...
 
 

@@ -6,15 +6,18 @@ is on its way, others about it wait for the next. In a cluster one call goes to 
 Nobody waits longer than `DEADLINE_S`. A deadline that passed, or an error, opens the breaker: from then on
 what is known here must do, at once, until a probe in the background is answered again. What was counted
 meanwhile is then told; since all that is told is absolute, it is added to what the others counted, and once.
+
+All count by the clock of the pool: it is asked at the start and every `CLOCK_S`, and whoever asks for room in
+another quantum than the pool's is told so, and asks for the time. In a cluster the clock is that of one node.
 """
 
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.resources import files
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -28,7 +31,7 @@ from sendwarden.engine.limits.rules import Counts
 from sendwarden.engine.limits.shared import Answer, NeedsRoom, Question, Row, SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS
-from sendwarden.service.ports import EventLog
+from sendwarden.service.ports import EventLog, SharedTime
 
 # How long an answer waits for the pool.
 DEADLINE_S = 0.05
@@ -39,8 +42,9 @@ CALL_S = 1.0
 # Questions that travel together, and calls on their way at a time.
 TOGETHER = 200
 CALLS = 8
-# Between two probes of a pool that is away.
+# Between two probes of a pool that is away, and between two questions what time it is.
 PROBE_S = 0.25
+CLOCK_S = 10.0
 # Accounts told of in one go once their quantum has ended, and the pause to the next.
 TOLD_TOGETHER = 200
 PAUSE_S = 0.05
@@ -52,6 +56,12 @@ KEPT_S = (WINDOWS[-1].length + WINDOWS[-1].step + 1) * QUANTUM_S
 Client = Redis | RedisCluster
 # Rows of an account that a pool can have: some 60 of the day, and one for each quantum of late.
 MOST_ROWS = 1000
+# Letters of an error in the log, that may quote what was read.
+MOST_SAID = 200
+# Asks what time it is, of the node that has its key.
+_TIME = "return redis.call('TIME')"
+# What is answered to who asks in another quantum than the pool's.
+OFF = Answer(Counts(), 0, (), (), off=True)
 
 Waiting = list[tuple[Counts, "asyncio.Future[bool]"]]
 
@@ -72,14 +82,13 @@ def connect(url: str, password: str, *, cluster: bool) -> Client:
 class RedisRoom:
     """`SharedRoom`. Run `run` as a task, end with `close`."""
 
-    def __init__(
-        self, client: Client, table: LimitTable, quantum: Callable[[], int], log: EventLog, name: str
-    ) -> None:
+    def __init__(self, client: Client, table: LimitTable, time: SharedTime, log: EventLog, name: str) -> None:
         """``name`` says where it is, for the log."""
         self.away = False
         self._client = client
         self._table = table
-        self._quantum = quantum
+        self._time = time
+        self.now = ""  # which quantum it is there, if not by its own clock
         self._log = log
         self._name = name
         self._me = secrets.token_hex(8)
@@ -93,6 +102,11 @@ class RedisRoom:
         self._scheduled = False
         self._untold: dict[SharedMeter, None] = {}
         self._ended = False
+        self._clock_asked = 0.0
+
+    async def begin(self) -> None:
+        """Find out what time it is there. To be called before anything is counted."""
+        await self._ask_time()
 
     # --- asking
 
@@ -154,38 +168,73 @@ class RedisRoom:
                 yield some
 
     async def _exchange(self, waiting: dict[SharedMeter, Waiting]) -> None:
-        quantum = self._quantum()
+        quantum = self._time.quantum
         wanted = {meter: [counts for counts, _ in those] or [Counts()] for meter, those in waiting.items()}
         questions = [meter.question(quantum, counts) for meter, counts in wanted.items()]
-        answers: list[Answer] | None = None
+        usable: set[SharedMeter] = set()
         try:
             answers = await self._call(questions)
             for meter, question, answer in zip(waiting, questions, answers or (), strict=False):
-                meter.learn(question, answer)
+                if answer is not None:
+                    usable.add(meter)
+                    meter.learn(question, answer)
+            if OFF in (answers or ()):
+                await self._ask_time()  # then they ask again
         finally:
             self._asked.difference_update(waiting)
-            for _counts, answered in chain.from_iterable(waiting.values()):
-                if not answered.done():
-                    answered.set_result(answers is not None)
+            for meter, those in waiting.items():
+                for _counts, answered in those:
+                    if not answered.done():
+                        answered.set_result(meter in usable)
             task = asyncio.current_task()
             assert task
             self._calls.discard(task)  # now, so that what waits can go
             if self._waiting:
                 self._schedule()
 
-    async def _call(self, questions: Sequence[Question]) -> list[Answer] | None:
-        """None: there was no answer that could be used."""
+    async def _call(self, questions: Sequence[Question]) -> list[Answer | None] | None:
+        """What can be used of the answers: None for one that cannot, or for all."""
         keys = [_key(question.key) for question in questions]
-        words = [self._me, str(KEPT_S), *map(_asked, questions)]
+        words = [self._me, str(KEPT_S), self.now, *map(_asked, questions)]
         try:
             async with asyncio.timeout(CALL_S):
-                said: Any = await (self._script(keys=keys, args=words) if keys else self._client.ping())
-            answers = [_answer(said[number]) for number in range(len(questions))]
+                said: Any = await self._script(keys=keys, args=words)
+            answers = [self._heard(question, said[n]) for n, question in enumerate(questions)]
         except Exception as error:  # noqa: BLE001 - a cluster's are no RedisError, and answers may be anything
             self._trouble(_said(error))
             return None
         self._well()
         return answers
+
+    def _heard(self, question: Question, said: bytes) -> Answer | None:
+        """One account's answer; one that is none is no trouble of the others."""
+        try:
+            answer = _answer(said)
+        except Exception as error:  # noqa: BLE001 - it may be anything
+            self._log.warning(
+                "counts-unreadable", f"{self._name}: an answer is none: {_said(error)[:MOST_SAID]}"
+            )
+            return None
+        if answer.anew:
+            channel, _, account = question.key.partition("\n")
+            about = f"{self._name}: what was counted of {account} on {channel}; it begins anew"
+            self._log.warning("counts-unreadable", about)
+        return answer
+
+    async def _ask_time(self) -> bool:
+        """What time is it there? False: there was no answer."""
+        self._clock_asked = asked = self._time.own()
+        try:
+            async with asyncio.timeout(CALL_S):
+                said: Any = await self._client.eval(_TIME, 1, _key(""))
+            seconds, micros = map(int, said if isinstance(said, list) else ())
+            there = seconds + micros / 1e6
+        except Exception as error:  # noqa: BLE001 - as in `_call`
+            self._trouble(_said(error))
+            return False
+        self._time.hear(asked, self._time.own(), there)
+        self._well()
+        return True
 
     # --- whether it answers
 
@@ -203,17 +252,18 @@ class RedisRoom:
 
     async def run(self) -> None:
         """Tell what ended quanta came to, and look whether a pool that is away is back."""
-        told_of = self._quantum()
+        told_of = self._time.quantum
         while not self._ended:
             await asyncio.sleep(PAUSE_S)
             if self.away:
                 await asyncio.sleep(PROBE_S)
-                await self._call([])
-                if not self.away:
+                if await self._ask_time():
                     self._collect()
-            elif told_of != self._quantum():
-                told_of = self._quantum()
+            elif told_of != self._time.quantum:
+                told_of = self._time.quantum
                 self._collect()
+            elif self._time.own() - self._clock_asked >= CLOCK_S:
+                await self._ask_time()
             if self._untold and not self.away:
                 await self._tell(list(islice(self._untold, TOLD_TOGETHER)))
 
@@ -223,14 +273,17 @@ class RedisRoom:
             self._untold[meter] = None
 
     async def _tell(self, meters: Sequence[SharedMeter], *, running: bool = False) -> None:
-        quantum = self._quantum()
+        quantum = self._time.quantum
         for some in self._grouped(meters):
             for meter in some:
                 meter.roll(quantum)
             questions = [meter.telling(running=running) for meter in some]
-            if await self._call(questions) is None:
+            answers = await self._call(questions)
+            if answers is None:
                 return
-            for meter, question in zip(some, questions, strict=True):
+            for meter, question, answer in zip(some, questions, answers, strict=True):
+                if answer is not None and answer.anew:
+                    meter.tell_again()
                 meter.was_told(question)
                 self._untold.pop(meter, None)
 
@@ -285,10 +338,13 @@ def _asked(question: Question) -> str:
 def _answer(said: bytes) -> Answer:
     """May raise anything for what is none."""
     found = json.loads(said)
+    if found.get("off"):
+        return OFF
     granted = Counts(*map(int, found.get("granted") or ()))
     if min(granted) < 0:
         raise ValueError("less than nothing is granted")
-    return Answer(granted, int(found["first"]), _rows(found.get("old")), _rows(found.get("others")))
+    rows = _rows(found.get("old")), _rows(found.get("others"))
+    return Answer(granted, int(found["first"]), *rows, anew=bool(found.get("anew")))
 
 
 def _rows(found: Iterable[Sequence[int]] | None) -> tuple[Row, ...]:
