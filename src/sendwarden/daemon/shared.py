@@ -44,15 +44,24 @@ class PoolTime:
             self._log.warning("clock-differs", says)
 
 
-def shared_room(
-    counting: CountingSettings, limiter: Limiter, own: Clock, clock: PoolClock, log: EventLog
-) -> "RedisRoom | None":
-    """None: this process counts by itself. ``own`` is our clock, ``clock`` what the limiter counts by."""
-    if not counting.redis:
-        return None
-    from sendwarden.stores.redis import RedisRoom, connect  # noqa: PLC0415 - half a second, if asked for
+class Shared:
+    """What one Redis is used for, by one daemon."""
 
-    password = counting.redis_secret.get_secret_value()
-    client = connect(counting.redis, password, cluster=counting.redis_cluster)
-    time = PoolTime(own, clock, limiter, log, counting.redis)
-    return RedisRoom(client, limiter.table, time, log, counting.redis)
+    def __init__(self, counting: CountingSettings, own: Clock, log: EventLog) -> None:
+        """``own`` is our clock. ``clock`` is what the limiter has to count by."""
+        from sendwarden.stores import redis, redis_acts  # noqa: PLC0415 - half a second, if asked for
+
+        self.clock = PoolClock(own)
+        self._own = own
+        self._log = log
+        self._name = counting.redis
+        password = counting.redis_secret.get_secret_value()
+        self._client = redis.connect(counting.redis, password, cluster=counting.redis_cluster)
+        self.acts = redis_acts.RedisActs(self._client, self._name)
+
+    def room(self, limiter: Limiter) -> "RedisRoom":
+        """Where accounts are counted together."""
+        from sendwarden.stores.redis import RedisRoom  # noqa: PLC0415 - as above
+
+        time = PoolTime(self._own, self.clock, limiter, self._log, self._name)
+        return RedisRoom(self._client, limiter.table, time, self._log, self._name)

@@ -127,6 +127,14 @@ class Limiter:
         self.incoming_charges.forget_all(self.quantum)
         self.changed()
 
+    def reset(self, account: str, channel: str = "") -> list[str]:
+        """What the account sent counts no more, on this channel or on all; on which there was something."""
+        names = [one.name for one in self.site.channels if channel in ("", one.name)]
+        names += [SPAM_SCORED] * (not channel)
+        gone = [name for name in names if self.table.reset(name, account)]
+        self.changed()
+        return gone
+
     def use_attributes(self, attributes: Attributes | None) -> None:
         """From now on a directory may name other rows; None: no more."""
         self.attributes = attributes

@@ -1,8 +1,8 @@
 """What the service asks of the outside world. Adapters implement these, tests fake them."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sendwarden.core import dns
 from sendwarden.core.account import State
@@ -15,6 +15,8 @@ from sendwarden.wire.sjsms import Reply
 
 __all__ = [
     "AccountStates",
+    "Act",
+    "ActsAway",
     "Answered",
     "Clock",
     "Directory",
@@ -26,6 +28,7 @@ __all__ = [
     "Fields",
     "Ledger",
     "MeterTables",
+    "News",
     "Outside",
     "QueryLog",
     "References",
@@ -33,6 +36,7 @@ __all__ = [
     "Reputation",
     "Resolver",
     "Scanner",
+    "SharedActs",
     "SharedRoom",
     "SharedTime",
 ]
@@ -77,6 +81,46 @@ class Exceptions(Protocol):
 
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
+        ...
+
+
+class Act(NamedTuple):
+    """Something that was set by hand, or is gone, as several processes share it."""
+
+    name: str
+    record: Mapping[str, Any] | None  # None: it is gone
+    until: float  # so long anybody has to know of it
+    mark: str  # that no other act has
+    version: int  # the later of two has the larger one; 0: it has none yet
+
+
+class News(NamedTuple):
+    """What came to the place where acts are shared."""
+
+    place: str  # which it is; another one after it lost its memory
+    upto: int  # so far of what came there was heard
+    acts: tuple[Act, ...]
+    more: bool  # is there more that came?
+
+
+class ActsAway(SendwardenError):
+    """The place where acts are shared gave no answer; the text says why."""
+
+
+class SharedActs(Protocol):
+    """Where several processes share what was set by hand."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, for the log."""
+        ...
+
+    async def exchange(self, acts: Sequence[Act], place: str, since: int, *, hear: bool) -> News:
+        """Tell these, and ``hear`` what came ``since`` to that ``place``; of another one all.
+
+        Raises `ActsAway`. What has no version is the latest and gets one, unless it was told before. What
+        has one stands if that is the largest.
+        """
         ...
 
 

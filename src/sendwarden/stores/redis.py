@@ -198,21 +198,21 @@ class RedisRoom:
         words = [self._me, str(KEPT_S), self.now, *map(_asked, questions)]
         try:
             async with asyncio.timeout(CALL_S):
-                said: Any = await self._script(keys=keys, args=words)
-            answers = [self._heard(question, said[n]) for n, question in enumerate(questions)]
+                answered: Any = await self._script(keys=keys, args=words)
+            answers = [self._heard(question, answered[n]) for n, question in enumerate(questions)]
         except Exception as error:  # noqa: BLE001 - a cluster's are no RedisError, and answers may be anything
-            self._trouble(_said(error))
+            self._trouble(said(error))
             return None
         self._well()
         return answers
 
-    def _heard(self, question: Question, said: bytes) -> Answer | None:
+    def _heard(self, question: Question, answered: bytes) -> Answer | None:
         """One account's answer; one that is none is no trouble of the others."""
         try:
-            answer = _answer(said)
+            answer = _answer(answered)
         except Exception as error:  # noqa: BLE001 - it may be anything
             self._log.warning(
-                "counts-unreadable", f"{self._name}: an answer is none: {_said(error)[:MOST_SAID]}"
+                "counts-unreadable", f"{self._name}: an answer is none: {said(error)[:MOST_SAID]}"
             )
             return None
         if answer.anew:
@@ -226,11 +226,11 @@ class RedisRoom:
         self._clock_asked = asked = self._time.own()
         try:
             async with asyncio.timeout(CALL_S):
-                said: Any = await self._client.eval(_TIME, 1, _key(""))
-            seconds, micros = map(int, said if isinstance(said, list) else ())
+                answered: Any = await self._client.eval(_TIME, 1, _key(""))
+            seconds, micros = map(int, answered if isinstance(answered, list) else ())
             there = seconds + micros / 1e6
         except Exception as error:  # noqa: BLE001 - as in `_call`
-            self._trouble(_said(error))
+            self._trouble(said(error))
             return False
         self._time.hear(asked, self._time.own(), there)
         self._well()
@@ -288,14 +288,18 @@ class RedisRoom:
                 self._untold.pop(meter, None)
 
     async def forget(self, key: str) -> bool:
-        self._untold = {meter: None for meter in self._untold if meter.key != key}
+        self._collect()  # what was counted of it is told to be nothing
         try:
             async with asyncio.timeout(CALL_S):
                 await self._client.delete(_key(key))
         except Exception as error:  # noqa: BLE001 - as in `_call`
-            self._trouble(_said(error))
+            self._trouble(said(error))
             return False
         return True
+
+    def tell_soon(self) -> None:
+        """Tell what changed, of running quanta as well as it is."""
+        self._collect()
 
     async def close(self) -> None:
         """Tell what was counted, and give back what was drawn and not used."""
@@ -307,7 +311,7 @@ class RedisRoom:
             await self._client.aclose()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """What went wrong, in words that help. Redis says NOAUTH and WRONGPASS (its documentation of AUTH)."""
     text = str(error)
     if isinstance(error, AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text:

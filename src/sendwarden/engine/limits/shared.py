@@ -170,10 +170,11 @@ class SharedMeter(AccountMeter):
         super().roll(quantum)
 
     def leave(self, *, reset: bool = False) -> None:
-        if reset:  # nothing of it is told any more
-            self._own.clear()
-            self._changed_rows.clear()
+        if reset:  # it is told that nothing was used
+            self._own = dict.fromkeys((*self._own, self.quantum), Counts())
+            self._changed_rows = set(self._own)
             self._foreign = self._held = self._promised = Counts()
+            self._touch()
         super().leave(reset=reset)
 
     def use(self, limits: Limits) -> None:
