@@ -20,9 +20,9 @@ from typing import Any
 from sendwarden.config.addresses import UNIX_PATH_BYTES
 from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
-from sendwarden.config.traffic import CountingSettings
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
+from sendwarden.daemon.byhand import ByHand
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.directory import AskedDirectory
 from sendwarden.daemon.greylist import GreylistDaemon
@@ -44,7 +44,6 @@ from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.allowance import Allowance
-from sendwarden.service.book import Book, Entry
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
 from sendwarden.service.desk import Desk
@@ -55,7 +54,6 @@ from sendwarden.service.logins import Logins
 from sendwarden.service.ports import Outside
 from sendwarden.service.quick import Quick
 from sendwarden.service.reputation_desk import verbs as dnsbl_verbs
-from sendwarden.service.sharing import Sharing, plain
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 
@@ -90,9 +88,12 @@ class Daemon:
         self._log = FileEventLog(state / EVENTS_FILE, self._clock)
         self._meters = MemoryMeters(configuration.site.meters)
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
-        self._share(configuration.settings.counting)
+        counting = configuration.settings.counting
+        shared = Shared(counting, self._clock, self._log) if counting.redis else None
+        self._by_hand = ByHand(self._journal, self._clock, self._log, shared)
+        self._book = self._by_hand.book
         self._limiter = Limiter(configuration.site, self._book, self._book.clock)
-        self._room = self._shared.room(self._limiter) if self._shared else None
+        self._room = shared.room(self._limiter) if shared else None
         if self._room:
             self._limiter.share(self._room)
         else:
@@ -114,16 +115,6 @@ class Daemon:
         self._lists = AskedLists(self._clock, self._log, self._start)
         self._quick: dict[str, Quick] = {}  # by listener
 
-    def _share(self, counting: CountingSettings) -> None:
-        """Have what was set by hand shared with others, if there are any."""
-        self._shared = Shared(counting, self._clock, self._log) if counting.redis else None
-        self._sharing: Sharing | None = None
-        if self._shared:
-            clock, others = self._shared.clock, self._shared.acts
-            new_mark = partial(secrets.token_hex, 8)
-            self._sharing = Sharing(self._journal, new_mark, clock, self._log, others)
-        self._book = Book(self._shared.clock if self._shared else self._clock, self._sharing or self._journal)
-
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve until told to stop; ``ready`` is called once sockets are open.
 
@@ -140,7 +131,7 @@ class Daemon:
             loop.add_signal_handler(number, handler)
         with lock(self._state):
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
-            await self._open_book()
+            await self._by_hand.open(self._limiter, self._room)
             self._put_together(loop)
             loading = self._start(self._load())
             await asyncio.wait({loading}, timeout=LOAD_FIRST_S)
@@ -156,8 +147,8 @@ class Daemon:
                 self._start(work)
             if self._room:
                 self._start(self._room.run())
-            if self._sharing:
-                self._start(self._sharing.run())
+            if self._by_hand.sharing:
+                self._start(self._by_hand.sharing.run())
             writer = self._start(self._journal.run())
             for stored in waiting:
                 self._outbox.post_again(stored)
@@ -170,30 +161,6 @@ class Daemon:
             await self._end(writer)
             if self._broken:
                 raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
-
-    async def _open_book(self) -> None:
-        """Before the sockets open: states and overrides are few, and must not be missed by anybody."""
-        kept = self._journal.exceptions
-        records = self._sharing.load(kept, Entry.name_of_record) if self._sharing else plain(kept)
-        if bad := self._book.load(records):
-            self._log.warning("state-damaged", f"{bad} acts by hand")
-        if self._room:
-            await self._room.begin()
-        if self._sharing:
-            self._book.tell_others = self._sharing.tell
-            await self._sharing.begin(self._book.hear)
-        self._book.on_change.append(self._by_hand)
-        self._book.on_reset.append(self._reset)
-        self._by_hand("")
-
-    def _reset(self, account: str, channel: str) -> None:
-        """Counts were reset at another process."""
-        self._limiter.reset(account, channel)
-        if self._room:
-            self._room.tell_soon()
-
-    def _by_hand(self, _account: str) -> None:
-        self._limiter.set_by_hand(self._book.overrides())
 
     def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:
         self._gate = Gate(1, loop.time)
