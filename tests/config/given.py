@@ -84,6 +84,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         ),
         '"ldap://ldap.example.org"',
     ),
+    "SW141": (settings("[metermaid]\nredis = true\n"), "true"),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',

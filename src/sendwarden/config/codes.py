@@ -70,6 +70,7 @@ CODES: Mapping[str, str] = {
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."
     ),
+    "SW141": "MeterMaid's tables are to be counted in a Redis, and counting.redis names none.",
     "SW140": (
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."

@@ -94,6 +94,8 @@ class Daemon:
         self._book = self._by_hand.book
         self._limiter = Limiter(configuration.site, self._book, self._book.clock)
         self._room = shared.room(self._limiter) if shared else None
+        sharing = shared and configuration.settings.metermaid.redis
+        self._tables = shared.tables(self._meters) if shared and sharing else None
         if self._room:
             self._limiter.share(self._room)
         else:
@@ -147,6 +149,8 @@ class Daemon:
                 self._start(work)
             if self._room:
                 self._start(self._room.run())
+            if self._tables:
+                self._start(self._tables.run())
             if self._by_hand.sharing:
                 self._start(self._by_hand.sharing.run())
             writer = self._start(self._journal.run())
@@ -177,7 +181,9 @@ class Daemon:
         chance = random.SystemRandom()
         asking = self._greylist.grosscheck(configuration)
         numbers = self._journal.references
-        outside = Outside(self._clock, numbers, self._log, lambda: 100 * chance.random(), asking)
+        outside = Outside(
+            self._clock, numbers, self._log, lambda: 100 * chance.random(), asking, self._tables
+        )
         self._configuration = configuration
         notices = configuration.settings.notify
         self._outbox.smtp = notices.smtp
@@ -333,8 +339,8 @@ class Daemon:
             return
         if fresh.settings.state != self._configuration.settings.state:
             self._log.warning("restart-needed", "state = names another folder: it is used after a restart")
-        if fresh.settings.counting.where != self._configuration.settings.counting.where:
-            self._log.warning("restart-needed", "counting.redis is another one: it is used after a restart")
+        if fresh.shared_where != self._configuration.shared_where:
+            self._log.warning("restart-needed", "another Redis, or use of it: it counts after a restart")
         for name in self._meters.reconfigure(fresh.site.meters):
             self._log.warning("meter-anew", name)
         self._use(fresh)

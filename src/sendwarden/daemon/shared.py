@@ -6,9 +6,11 @@ from sendwarden.config.traffic import CountingSettings
 from sendwarden.daemon.clock import PoolClock
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, EventLog
+from sendwarden.stores.memory import MemoryMeters
 
 if TYPE_CHECKING:
     from sendwarden.stores.redis import RedisRoom
+    from sendwarden.stores.redis_tables import RedisTables
 
 # A difference of clocks that is told, in seconds.
 DIFFERS_S = 5.0
@@ -58,6 +60,12 @@ class Shared:
         password = counting.redis_secret.get_secret_value()
         self._client = redis.connect(counting.redis, password, cluster=counting.redis_cluster)
         self.acts = redis_acts.RedisActs(self._client, self._name)
+
+    def tables(self, meters: MemoryMeters) -> "RedisTables":
+        """MeterMaid's tables. ``meters``: those of this process."""
+        from sendwarden.stores.redis_tables import RedisTables  # noqa: PLC0415 - as above
+
+        return RedisTables(self._client, meters, self._log, self._name)
 
     def room(self, limiter: Limiter) -> "RedisRoom":
         """Where accounts are counted together."""

@@ -26,8 +26,9 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.envelope import Envelope
 from sendwarden.service.gate import DEADLINE_S, Gate
-from sendwarden.service.grosscheck import PATIENCE_S, Memo, Pending
+from sendwarden.service.grosscheck import PATIENCE_S
 from sendwarden.service.judge import Judge
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.milter_terms import (
     ACCESS_ACTIONS,
     ACTIONS,
@@ -37,7 +38,7 @@ from sendwarden.service.milter_terms import (
     macros_at_connection,
     unwanted_steps,
 )
-from sendwarden.service.ports import EventLog, Known
+from sendwarden.service.ports import EventLog
 from sendwarden.service.scanning import Scan
 from sendwarden.service.senders import is_open
 from sendwarden.wire.base import Need, ProtocolError
@@ -335,7 +336,7 @@ class MilterConnection(Connection):
         self._hear(message, envelope, took_s, judge.memo(message.request))
 
     def _hear(self, message: Message, envelope: Envelope, took_s: float, memo: Memo | None) -> None:
-        """Say what filters and limits say; where filters ask greylisting, once it has answered."""
+        """Say what filters and limits say; where filters ask somebody, once he has answered."""
         judge = self._judge
         channel = judge.channel(message.request)
         try:
@@ -344,7 +345,7 @@ class MilterConnection(Connection):
             assert memo is not None
             memo_now = memo
 
-            def again(answer: Known, waited_s: float) -> None:
+            def again(answer: object, waited_s: float) -> None:
                 memo_now.begin_again(answer)
                 self._hear(message, envelope, took_s + waited_s, memo_now)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sendwarden.core import dns
 from sendwarden.core.account import State
@@ -38,8 +38,13 @@ __all__ = [
     "Scanner",
     "SharedActs",
     "SharedRoom",
+    "SharedTables",
     "SharedTime",
+    "TableCall",
 ]
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -207,10 +212,40 @@ class Known(NamedTuple):
     text: str | None
 
 
-# Gives the same a little later.
-AskLater = Callable[[], Coroutine[None, None, Known]]
+# Gives what was asked for a little later.
+AskLater = Callable[[], Coroutine[None, None, object]]
 # What a callout asks, and the account that the mail is of ("": none).
 AskGreylist = Callable[[GreylistCall, str], Known | AskLater]
+
+
+class TableCall(NamedTuple):
+    """A call of a MeterMaid table: a method of `MeterTables`, and what it is given."""
+
+    method: str
+    table: str
+    key: str
+    text: str = ""  # the value to store, or by how much to adjust
+    now: float = 0.0
+
+
+class SharedTables(Protocol):
+    """MeterMaid's tables where several processes share them. Nobody waits for them beyond their deadline."""
+
+    @property
+    def away(self) -> bool:
+        """Do they not answer these days, so that nobody need ask?"""
+        ...
+
+    async def ask(self, call: TableCall, here: Callable[[], T]) -> T:
+        """What they say. ``here`` does the same in this process, and is the answer where they give none.
+
+        Raises `MeterError` as `MeterTables` does.
+        """
+        ...
+
+    def owe(self, call: TableCall) -> None:
+        """Tell them when they answer again what was done here alone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +257,7 @@ class Outside:
     log: EventLog
     chance: Callable[[], float]  # from 0 to just under 100, evenly
     greylist: AskGreylist | None = None  # what the callout grosscheck asks; None: it fails
+    tables: SharedTables | None = None  # None: meters of callouts are this process' own
 
 
 class Ledger(Protocol):

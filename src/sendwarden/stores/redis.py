@@ -79,12 +79,34 @@ def connect(url: str, password: str, *, cluster: bool) -> Client:
     return Redis.from_url(url, max_connections=4 * CALLS, **options)
 
 
+class Breaker:
+    """Whether a Redis answers for one purpose, and what the event log says of it."""
+
+    def __init__(self, log: EventLog, name: str, kind: str, meanwhile: str) -> None:
+        """Its lines are called ``kind``-away and ``kind``-back; ``meanwhile`` says what holds."""
+        self.away = False
+        self._log = log
+        self._name = name
+        self._kind = kind
+        self._meanwhile = meanwhile
+
+    def trouble(self, what: str) -> None:
+        if not self.away:
+            self.away = True
+            self._log.warning(f"{self._kind}-away", f"{self._name}: {what}; {self._meanwhile}")
+
+    def well(self) -> None:
+        if self.away:
+            self.away = False
+            self._log.event(f"{self._kind}-back", {"where": self._name})
+
+
 class RedisRoom:
     """`SharedRoom`. Run `run` as a task, end with `close`."""
 
     def __init__(self, client: Client, table: LimitTable, time: SharedTime, log: EventLog, name: str) -> None:
         """``name`` says where it is, for the log."""
-        self.away = False
+        self._breaker = Breaker(log, name, "counts", "limits go by what is known here")
         self._client = client
         self._table = table
         self._time = time
@@ -108,6 +130,10 @@ class RedisRoom:
         """Find out what time it is there. To be called before anything is counted."""
         await self._ask_time()
 
+    @property
+    def away(self) -> bool:
+        return self._breaker.away
+
     # --- asking
 
     async def ask(self, need: NeedsRoom) -> bool:
@@ -128,7 +154,7 @@ class RedisRoom:
                 return answered.result()
             await asyncio.sleep(0)
         answered.cancel()
-        self._trouble(f"no answer within {1000 * DEADLINE_S:g} ms")
+        self._breaker.trouble(f"no answer within {1000 * DEADLINE_S:g} ms")
         return False
 
     def _schedule(self) -> None:
@@ -201,9 +227,9 @@ class RedisRoom:
                 answered: Any = await self._script(keys=keys, args=words)
             answers = [self._heard(question, answered[n]) for n, question in enumerate(questions)]
         except Exception as error:  # noqa: BLE001 - a cluster's are no RedisError, and answers may be anything
-            self._trouble(said(error))
+            self._breaker.trouble(said(error))
             return None
-        self._well()
+        self._breaker.well()
         return answers
 
     def _heard(self, question: Question, answered: bytes) -> Answer | None:
@@ -230,23 +256,11 @@ class RedisRoom:
             seconds, micros = map(int, answered if isinstance(answered, list) else ())
             there = seconds + micros / 1e6
         except Exception as error:  # noqa: BLE001 - as in `_call`
-            self._trouble(said(error))
+            self._breaker.trouble(said(error))
             return False
         self._time.hear(asked, self._time.own(), there)
-        self._well()
+        self._breaker.well()
         return True
-
-    # --- whether it answers
-
-    def _trouble(self, what: str) -> None:
-        if not self.away:
-            self.away = True
-            self._log.warning("counts-away", f"{self._name}: {what}; limits go by what is known here")
-
-    def _well(self) -> None:
-        if self.away:
-            self.away = False
-            self._log.event("counts-back", {"where": self._name})
 
     # --- telling
 
@@ -293,7 +307,7 @@ class RedisRoom:
             async with asyncio.timeout(CALL_S):
                 await self._client.delete(_key(key))
         except Exception as error:  # noqa: BLE001 - as in `_call`
-            self._trouble(said(error))
+            self._breaker.trouble(said(error))
             return False
         return True
 
