@@ -18,7 +18,7 @@ from sendwarden.wire.milter.commands import (
 )
 from sendwarden.wire.milter.flags import Action, Step
 
-# What stands for the end of an answer: accept, continue, discard, reject, tempfail, a reply code, what was agreed.
+# What ends an answer: accept, continue, discard, reject, tempfail, a reply code, what was agreed.
 _LAST = b"acdrtyO"
 _AT_WORK = b"p"
 

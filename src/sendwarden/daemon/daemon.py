@@ -31,6 +31,7 @@ from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
 from sendwarden.daemon.process import (
     CONTROL_SOCKET,
+    cancelled,
     collect_garbage,
     collect_garbage_rarely,
     lock,
@@ -355,10 +356,7 @@ class Daemon:
         await self._listeners.drain()
         await self._outbox.close()
         self._directory.close()
-        others = self._tasks - {writer}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await cancelled(self._tasks - {writer})
         await self._lists.close()
         if self._room:
             await self._room.close()
