@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
 from sendwarden.config.addresses import OPEN_REMEDY, is_open
 from sendwarden.config.directory_check import check_directory
-from sendwarden.config.dns_lists import check_dns_lists
 from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
 from sendwarden.config.scanners_check import check_scanners
@@ -36,7 +35,6 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *check_directory(settings.directory, place_of),
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
-        *check_dns_lists(settings, place_of),
     ]
 
 
@@ -44,7 +42,7 @@ def _shared_tables(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
     if settings.metermaid.redis and not settings.counting.redis:
         says = "metermaid.redis has no Redis to count in"
         remedy = 'write redis = "redis://192.0.2.30:6379/0" in [counting]'
-        yield Problem("SW141", says, place_of(("metermaid", "redis")), remedy)
+        yield Problem("SW149", says, place_of(("metermaid", "redis")), remedy)
 
 
 def _version(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
