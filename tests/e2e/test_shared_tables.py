@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from tests.e2e.milterpeer import MilterPeer
+from tests.e2e.policypeer import Peer
 from tests.servers.client import SPAM
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
@@ -111,6 +112,26 @@ def test_each_recipient_of_a_large_message_is_counted_once(wardens: list[Sendwar
         assert gone == 300 - QUOTA
     peer.close()
     assert spam(wardens[1], "eve", 1) == {b"y": 1}
+
+
+def test_access_tables_count_there_too(redis: RedisServer) -> None:
+    """By milter and by policy, in the same table."""
+    table = "FROM_ACCESS\n*|* $[IMTA_LIB:check_metermaid.so,throttle,few,everybody]$NToo$ many\n"
+    files = {"mappings": table, "metermaid.options": "metermaid.table.few.quota = 20\n"}
+    settings = SETTINGS.partition("[[channel]]")[0].format(redis.url)
+    wardens = [Sendwarden(f'{settings}[access]\nfrontends = "{by}"\n', files) for by in ("milter", "policy")]
+    try:
+        milter, policy = MilterPeer(wardens[0].milter), Peer(wardens[1].policy)
+        letters = Counter(milter.send("eve", ["v@victim.example"], [])[0] for _ in range(12))
+        words = Counter(policy.rcpt("eve", f"m{n}") for n in range(12))
+        milter.close()
+        policy.close()
+        if not away(wardens):
+            assert letters == {b"c": 12}
+            assert words == {"DUNNO": 8, "550": 4}
+    finally:
+        for warden in wardens:
+            warden.stop()
 
 
 def test_explain_counts_nothing(redis: RedisServer, wardens: list[Sendwarden]) -> None:
