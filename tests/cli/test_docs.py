@@ -74,6 +74,7 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
     elsewhere = {
         ("site", "webmail"): '[webmail]\naccount = ["auth"]\n',
         ("incoming", "limits"): '[site]\ndomains = ["example.org"]\n',
+        ("metermaid", "redis"): '[counting]\nredis = "redis://192.0.2.30"\n',
         ("webmail", "account"): '[site]\nwebmail = ["192.0.2.80"]\n',
     }
     for name, field in settings_of(TABLES[table]):

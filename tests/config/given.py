@@ -100,6 +100,7 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[directory]\nurl = "sqlite://"\nquery = "DELETE FROM users WHERE login = :account"'),
         '"DELETE FROM users WHERE login = :account"',
     ),
+    "SW149": (settings("[metermaid]\nredis = true\n"), "true"),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',

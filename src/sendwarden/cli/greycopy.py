@@ -21,8 +21,9 @@ from sendwarden.lookups.dns import DnsLookups
 from sendwarden.service.greychannel import ChannelGreylisting, Kept
 from sendwarden.service.greychecks import GreyChecks
 from sendwarden.service.greylisting import Greylisting
-from sendwarden.service.grosscheck import Grosscheck, Memo, Pending
+from sendwarden.service.grosscheck import Grosscheck
 from sendwarden.service.limiter import Limiter
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.ports import AskGreylist
 from sendwarden.service.reputation import Reputation
 from sendwarden.stores.memory import CLIENTS, PLACES, TRIPLETS

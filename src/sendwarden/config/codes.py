@@ -78,6 +78,7 @@ CODES: Mapping[str, str] = {
         "A query of [directory] does something else than to ask, such as to delete. It is run whenever an "
         "account sends, and must give rows."
     ),
+    "SW149": "MeterMaid's tables are to be counted in a Redis, and counting.redis names none.",
     "SW140": (
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."

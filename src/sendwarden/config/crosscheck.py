@@ -29,6 +29,7 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_version(settings, place_of),
         *_listeners(settings, place_of),
         *_meter_tables(site, found, settings.metermaid.file),
+        *_shared_tables(settings, place_of),
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
@@ -37,6 +38,13 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
     ]
+
+
+def _shared_tables(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
+    if settings.metermaid.redis and not settings.counting.redis:
+        says = "metermaid.redis has no Redis to count in"
+        remedy = 'write redis = "redis://192.0.2.30:6379/0" in [counting]'
+        yield Problem("SW149", says, place_of(("metermaid", "redis")), remedy)
 
 
 def _version(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:

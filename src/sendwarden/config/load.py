@@ -80,6 +80,11 @@ class Loaded:
         return networks(self.settings.listen.allow)
 
     @property
+    def shared_where(self) -> tuple[object, ...]:
+        """Where is counted, and what of it elsewhere."""
+        return (*self.settings.counting.where, self.settings.metermaid.redis)
+
+    @property
     def enforcing(self) -> list[str]:
         """Channels that act."""
         return [channel.name for channel in self.site.channels if channel.mode is Mode.ENFORCE]

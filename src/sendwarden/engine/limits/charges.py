@@ -169,6 +169,10 @@ class Charges:
 
     def __init__(self, quantum: int, most: int = MOST) -> None:
         self._most = most
+        self.forget_all(quantum)
+
+    def forget_all(self, quantum: int) -> None:
+        """What was charged stays so, and ``quantum`` is the first of a new time."""
         self._charges: dict[bytes, Charge] = {}
         self._newest: list[bytes] = []
         # Names by the quantum in which their generation began: of the last minutes; older ones whose end was
