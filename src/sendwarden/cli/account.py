@@ -7,13 +7,15 @@ from collections.abc import Callable
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
-from sendwarden.cli.limits import act_of, add_act, day, shown
+from sendwarden.cli.limits import act_of, add_act
+from sendwarden.cli.limits_shown import shown
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
+from sendwarden.cli.until import end
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
-from sendwarden.core.identity import resolve
+from sendwarden.core.identity import named_host, resolve
 
 # Accounts that `top` shows, unless it is told.
 TOP = 20
@@ -73,6 +75,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _resolve(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    if host := named_host(arguments.name):
+        output.line(f"{arguments.name}  is account  {host}: all mail of this host without a login")
+        output.record({"name": arguments.name, "account": host, "rules": []})
+        return
     account, steps = resolve(arguments.name, loaded.site.identity)
     output.line(f"{arguments.name}  is account  {account}")
     for step in steps:
@@ -95,7 +101,7 @@ def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> Non
     question = {"verb": "state", "account": arguments.name, "state": arguments.state}
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
-    until = f" until {day(answer['set']['until'])}" if answer["state"] != "normal" else ""
+    until = f" until {end(answer['set']['until'])}" if answer["state"] != "normal" else ""
     output.line(f"{answer['account']}: {answer['state']}{until}, before {answer['before']}")
     if answer["watching"] and answer["state"] in ("throttled", "held", "contained"):
         output.line(

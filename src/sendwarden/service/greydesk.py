@@ -5,8 +5,8 @@ from typing import Any
 
 from sendwarden.engine.greylist.decide import Greylister
 from sendwarden.engine.greylist.question import Question
-from sendwarden.service.desk import NO_REASON, Refusal, acted, text_of
 from sendwarden.service.ports import Clock, EventLog
+from sendwarden.service.question import NO_REASON, Refusal, acted, text_of
 
 Asked = Mapping[str, Any]
 Answer = dict[str, Any]

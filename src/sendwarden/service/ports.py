@@ -10,6 +10,7 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
+from sendwarden.engine.meters.keys import Reading
 from sendwarden.engine.world import GreylistCall, MeterTables
 from sendwarden.wire.sjsms import Reply
 
@@ -77,6 +78,21 @@ class Exceptions(Protocol):
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
         ...
+
+
+class KeptMeters(Protocol):
+    """MeterMaid's throttle tables as a whole, for whoever looks through them."""
+
+    @property
+    def throttle_tables(self) -> tuple[str, ...]: ...
+
+    def keys(self, table: str) -> list[str]:
+        """All that are there now."""
+        ...
+
+    def query(self, table: str, key: str, now: float) -> Reading: ...
+
+    def remove(self, table: str, key: str) -> None: ...
 
 
 class SharedRoom(Protocol):
