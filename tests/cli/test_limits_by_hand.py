@@ -1,5 +1,6 @@
 """limits and account, where no daemon runs: the state itself is read and written."""
 
+import json
 import os
 import re
 import time
@@ -113,10 +114,42 @@ def test_mail_that_looks_like_spam_is_shown_and_reset_like_a_channel(site: Comma
     state.close()
 
     assert limits_of(site, "eve", SPAM_SCORED)["recipients 10m"] == (7, 10)
-    assert "  [spam-scored]\n" in site.on_folder("limits", "show", "eve").out
-    assert SPAM_SCORED in site.on_folder("limits", "reset", "eve", *REASON).out
+    assert "  mail that looks like spam\n" in site.on_folder("limits", "show", "eve").out
+    assert "mail that looks like spam" in site.on_folder("limits", "reset", "eve", *REASON).out
     (record,) = site.on_folder("limits", "show", "eve", "--json").records
     assert SPAM_SCORED not in [one["channel"] for one in record["channels"]]  # type: ignore[attr-defined]
+
+
+def test_normal_says_what_becomes_of_the_limits(site: Commands) -> None:
+    normal = ("account", "state", "eve", "normal", "--reason", "it was a mistake")
+    assert site.on_folder(*normal).out == "eve: normal, before normal\n"
+    site.on_folder("account", "state", "eve", "held", "--reason", "looking")
+
+    first, second, third = (site.on_folder(*normal).out for _ in range(3))
+
+    assert re.fullmatch(
+        r"eve: normal, before held\n  it has half of its limits until \d\d \w+ \d{4} \d\d:\d\d UTC, since it "
+        r"was held or contained; the same command once more ends that\n",
+        first,
+    )
+    assert second == "eve: normal, before normal\n  it has its whole limits again\n"
+    assert third == "eve: normal, before normal\n"
+
+
+def test_a_text_for_whoever_sends_is_kept_shown_and_said(site: Commands) -> None:
+    act = ("account", "state", "eve", "contained", "--reason", "ticket 4711", "--tell", "Call 555-1234.")
+    assert site.on_folder(*act).code == GOOD
+
+    assert "  whoever sends is told: Call 555-1234.\n" in site.on_folder("account", "show", "eve").out
+    message = ("explain", str(site.folder / "message"), "--login", "eve", "--from", "eve@example.org")
+    explained = site.on_folder(*message, "--to", "v@x.example", "--client", "192.0.2.7")
+    assert "Call 555-1234." in explained.out
+
+
+def test_a_text_for_nobody_is_refused_with_what_to_write(site: Commands) -> None:
+    for state in ("normal", "watched", "throttled"):
+        said = site.on_folder("account", "state", "eve", state, "--reason", "x", "--tell", "y")
+        assert (said.code, "leave out --tell" in said.err) == (CANNOT, True)
 
 
 def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:
@@ -620,3 +653,78 @@ def test_limits_of_incoming_mail_are_set_lifted_and_reset_for_one_key(gateway: C
 def test_wrong_names_of_incoming_mail_are_told(words: tuple[str, ...], says: str, gateway: Commands) -> None:
     said = gateway.on_folder("limits", *words)
     assert (said.code, said.out, said.err) == (CANNOT, "", f"{says}\n")
+
+
+# --- lists
+
+
+def test_what_was_set_by_hand_is_listed_with_who_why_and_until_when(gateway: Commands) -> None:
+    assert gateway.on_folder("limits", "list").out == "no limits are set by hand\n"
+    assert gateway.on_folder("account", "list").out == "no states are set by hand\n"
+    set_eve(gateway, "9/1h", "per_message=3", *REASON)
+    assert gateway.on_folder("limits", "set", "--incoming", "bob@example.org", "unlimited", *REASON).code == 0
+    for account, state in (("eve", "held"), ("dan", "contained"), ("ann", "contained")):
+        assert gateway.on_folder("account", "state", account, state, "--reason", "phished").code == GOOD
+    assert gateway.on_folder("account", "state", "ann", "normal", "--reason", "is clean").code == GOOD
+
+    lines = gateway.on_folder("limits", "list").out.splitlines()
+    assert [line.partition(" until ")[0] for line in lines] == [
+        "bob@example.org   unlimited on incoming-mailbox",
+        "eve   recipients 9/1h",
+        "eve   3 of one message",
+    ]
+    assert re.search(r" until .* UTC, set by \w+ .* UTC: class lists$", lines[1])
+    assert len(gateway.on_folder("limits", "list", "EVE", "--json").records) == 2
+    states = gateway.on_folder("account", "list").out.splitlines()
+    assert [line.partition(" until ")[0] for line in states] == [
+        "ann   after an incident: contained",
+        "dan   contained",
+        "eve   held",
+    ]
+    held = gateway.on_folder("account", "list", "--state", "held", "--json").records
+    assert [(one["account"], one["reason"]) for one in held] == [("eve", "phished")]
+    wrong = gateway.on_folder("account", "list", "--state", "hold")
+    assert (wrong.code, wrong.err) == (CANNOT, 'did you mean "held"?\n')
+
+
+def event_line(at: float, **more: object) -> str:
+    stamp = datetime.fromtimestamp(at, UTC).isoformat()
+    return json.dumps({"at": stamp, "event": "decision", **more}) + "\n"
+
+
+def test_who_was_or_would_have_been_limited_is_counted_from_the_event_log(site: Commands) -> None:
+    now = time.time()  # noqa: TID251
+    limit = {"id": "limit-over", "account": "eve", "channel": EXTERNAL, "counted": "recipients", "most": 40}
+    over = {"watched": True, "reasons": [{**limit, "window": 600}]}
+    mailbox = {"id": "incoming-over", "key": "bob@example.org", "row": "incoming-mailbox"}
+    incoming = {"reasons": [{**mailbox, "counted": "messages", "most": 5, "window": 3600}]}
+    lines = [
+        event_line(now - 9 * 86_400, recipients=["long@ago.example"], **over),
+        event_line(now - 7200, recipients=["a@x.example", "b@x.example"], queue_id="Q1", **over),
+        event_line(now - 60, recipients=["c@x.example"], queue_id="Q2", **over),
+        event_line(now - 30, recipients=["c@x.example"], reasons=[{"id": "account-held", "account": "eve"}]),
+        event_line(now - 20, recipients=["bob@example.org"], **incoming),
+        event_line(now - 10, **over)[:40] + "\n",
+        "[]\n",
+    ]
+    (site.folder / "var" / "events.json.1").write_text("".join(lines[:2]))
+    (site.folder / "var" / "events.json").write_text("".join(lines[2:]))
+
+    eve, bob = site.on_folder("limits", "over", "--json").records
+
+    assert (eve["account"], eve["messages"], eve["recipients"], eve["watched"]) == ("eve", 2, 3, True)
+    assert (eve["first"], eve["last"]) == (pytest.approx(now - 7200), pytest.approx(now - 60))
+    assert (bob["account"], bob["channel"], bob["recipients"]) == ("bob@example.org", "incoming-mailbox", 1)
+    said = site.on_folder("limits", "over", "--since", "1h").out.splitlines()
+    assert f"eve   {EXTERNAL}   recipients 40/10m: 1 message, 1 recipient, " in "\n".join(said)
+    assert said[1].endswith(" UTC   would have been limited: only watched") and len(said) == 2
+    assert site.on_folder("limits", "over", "--since", "1s").out == "nobody was over a limit in the last 1s\n"
+
+
+def test_explain_shows_limits_of_incoming_mail(gateway: Commands) -> None:
+    mail = (str(gateway.folder / "message"), "--from", "a@shop.example", "--to", "bob@example.org")
+    said = gateway.on_folder("explain", *mail, "--client", "192.0.2.9").out
+    assert (
+        "limit     incoming for bob@example.org, messages: 1 -> 2 of 5 in 1h   (row incoming-mailbox)" in said
+    )
+    assert "limit     incoming from the network 192.0.2.0/24, messages: 1 -> 2 of " in said

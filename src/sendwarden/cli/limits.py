@@ -1,5 +1,7 @@
 """``sendwarden limits show|set|reset|why ACCOUNT``: what an account may send, and other limits for it.
 
+``list`` shows all that was set by hand, ``over`` who was over a limit.
+
 With ``--incoming`` the same for mail that comes in for a mailbox, from a network or from a domain.
 """
 
@@ -8,18 +10,31 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, open_state
+from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, open_state, state_folder
 from sendwarden.cli.desk import ask
 from sendwarden.cli.exits import CANNOT, GOOD
-from sendwarden.cli.limits_shown import Answer, entry_line, incoming_lines, reset_lines, set_lines, shown
+from sendwarden.cli.limits_shown import (
+    Answer,
+    entry_line,
+    incoming_lines,
+    listed_lines,
+    reset_lines,
+    set_lines,
+    shown,
+)
 from sendwarden.cli.output import Output
+from sendwarden.cli.over import over, over_line
 from sendwarden.cli.pasted import command_for
+from sendwarden.cli.probe import WallClock
 from sendwarden.cli.until import end_in, moment
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
+from sendwarden.core.identity import account_of, named_host
+from sendwarden.core.units import parse_duration_s
+from sendwarden.daemon.daemon import EVENTS_FILE
 
-VERBS = ("show", "set", "reset", "why")
+VERBS = ("show", "set", "reset", "why", "list", "over")
 # How long an act by hand holds, unless it says.
 HOLDS = "7d"
 # Decisions about an account that `why` shows.
@@ -28,8 +43,12 @@ DECISIONS = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
-    parser.add_argument("verb", metavar="show|set|reset|why", type=one_of("verb", *VERBS), help="what to do")
-    parser.add_argument("account", help="a login as somebody writes it, or a host: [192.0.2.7]")
+    parser.add_argument(
+        "verb", metavar="show|set|reset|why|list|over", type=one_of("verb", *VERBS), help="what to do"
+    )
+    parser.add_argument(
+        "account", nargs="?", default="", help="a login as somebody writes it, or a host: [192.0.2.7]"
+    )
     parser.add_argument(
         "rates",
         nargs="*",
@@ -43,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ACCOUNT is a mailbox, a network or a domain whose incoming mail is counted",
     )
     add_act(parser)
+    parser.add_argument("--since", default=HOLDS, help=f"with over: how far back; left out, {HOLDS}")
     parser.add_argument("--remove", action="store_true", help="with set: take out what was set")
 
 
@@ -70,6 +90,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         return CANNOT
     try:
         loaded = load_configuration(arguments)
+        if arguments.verb in ("list", "over"):
+            (_list if arguments.verb == "list" else _over)(loaded, arguments, output)
+            return GOOD
         question = {
             "verb": "show" if arguments.verb == "why" else arguments.verb,
             "account": arguments.account,
@@ -87,6 +110,27 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for one in decisions:
         output.line(f"  {moment(one['at'])}  {one['reference']}  {one['verdict']}: {_because(one)}")
     return GOOD
+
+
+def _list(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    entries = ask(loaded, {"verb": "list", "kind": "limits"})["entries"]
+    if arguments.account:
+        account = named_host(arguments.account) or account_of(arguments.account, loaded.site.identity)
+        entries = [one for one in entries if one["account"] == account]
+    for one in entries:
+        output.record(one)
+    for line in listed_lines(entries):
+        output.line(line)
+
+
+def _over(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    since = WallClock().now() - parse_duration_s(arguments.since)
+    found = over(state_folder(loaded) / EVENTS_FILE, since)
+    for one in found:
+        output.record(one)
+        output.line(over_line(one))
+    if not found:
+        output.line(f"nobody was over a limit in the last {arguments.since}")
 
 
 def _lines(arguments: argparse.Namespace, answer: Answer) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sendwarden.cli.until import end, moment
+from sendwarden.core.texts import channel_shown
 from sendwarden.core.units import duration
 
 Answer = Mapping[str, Any]
@@ -12,7 +13,7 @@ Answer = Mapping[str, Any]
 
 def reset_lines(answer: Answer) -> list[str]:
     account = answer["account"]
-    begins = list(answer["channels"])
+    begins = list(map(channel_shown, answer["channels"]))
     begins += [f"MeterMaid's {one['table']} (key {one['key']})" for one in answer["meters"]]
     said = f"begins at 0 on {', '.join(begins)}" if begins else "nothing was counted"
     lines = [f"{account}: {said}"]
@@ -46,6 +47,20 @@ def set_lines(answer: Answer) -> list[str]:
     return lines
 
 
+def listed_lines(entries: list[dict[str, Any]]) -> list[str]:
+    """What was set by hand, an account a line."""
+    return [f"{one['account']}   {entry_line(one)}" for one in entries] or ["no limits are set by hand"]
+
+
+def state_lines(entries: list[dict[str, Any]]) -> list[str]:
+    """States that were set by hand, and accounts that have half of their limits after one."""
+    return [
+        f"{one['account']}   {'after an incident: ' if one['kind'] == 'incident' else ''}{one['state']} "
+        f"until {end(one['until'])}, set by {one['by']} {moment(one['at'])}: {one['reason']}"
+        for one in entries
+    ] or ["no states are set by hand"]
+
+
 def entry_line(entry: Answer) -> str:
     """What was set by hand, until when, and by whom."""
     return (
@@ -74,12 +89,17 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         else ""
     )
     lines = [f"{answer['account']}   {answer['state']}{held}", *_lasting(answer)]
+    if kept and kept.get("tell"):
+        lines.append(f"  whoever sends is told: {kept['tell']}")
     if answer.get("shared") is False:
         lines.append(
             "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"
         )
     for channel in answer["channels"]:
-        lines += [f"  {channel['channel']}{_watching(channel)}", *_row_lines(channel, sources=sources)]
+        lines += [
+            f"  {channel_shown(channel['channel'])}{_watching(channel)}",
+            *_row_lines(channel, sources=sources),
+        ]
         if channel["per_message"]:
             lines.append(f"    {'recipients':<11}{channel['per_message']:>7} of one message")
         if not channel["limits"]:

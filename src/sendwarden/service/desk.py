@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
 from typing import NamedTuple
 
+from sendwarden.core.account import State
+from sendwarden.core.place import did_you_mean
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.incoming import Key
 from sendwarden.engine.limits.meter import AccountMeter
@@ -61,7 +63,12 @@ class Desk:
         self._book = book
         self._clock = clock
         acts = Acts(limiter, book, clock, log, self._meters)
-        self._verbs: dict[str, Verb] = {"show": self._show, "top": self._top, **acts.verbs}
+        self._verbs: dict[str, Verb] = {
+            "show": self._show,
+            "top": self._top,
+            "list": self._list,
+            **acts.verbs,
+        }
 
     def offer(self, verbs: Mapping[str, Verb]) -> None:
         """Answer these as well."""
@@ -185,6 +192,20 @@ class Desk:
         if meter and used >= limit.most:
             answer["frees_at"] = time_of(meter.frees(limit, 1, quantum))
         return answer
+
+    async def _list(self, question: Question) -> Answer:
+        """What was set by hand and still holds: limits, or states and what they left behind."""
+        now = self._clock.now()
+        kind, wanted = question.get("kind"), str(question.get("state", ""))
+        states = [state.value for state in State]
+        if wanted not in ("", *states):
+            raise Refusal(did_you_mean(wanted, states) or f"a state is one of {', '.join(states)}")
+        found = [one for one in self._book.entries.values() if one.kind == kind and now < one.until]
+        if kind == "state" and not wanted:
+            accounts = {one.account for one in self._book.entries.values()}
+            found += [incident for name in accounts if (incident := self._book.incident(name, now))]
+        listed = [one.record() for one in found if wanted in ("", one.state)]
+        return {"entries": sorted(listed, key=lambda one: (str(one["account"]), str(one["channel"])))}
 
     async def _top(self, question: Question) -> Answer:
         by = question.get("by", "share")
