@@ -173,7 +173,7 @@ class Daemon:
         notices = self._configuration.settings.notify
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
-        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log)
+        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log, self._meters)
         self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
         self._desk.offer(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
