@@ -23,7 +23,7 @@ from sendwarden.service.book import Book
 from sendwarden.service.filter_meters import FilterMeters
 from sendwarden.service.gate import DEADLINE_S
 from sendwarden.service.limiter import SPAM_SCORED, Limiter
-from sendwarden.service.ports import Clock, EventLog, KeptMeters
+from sendwarden.service.ports import Clock, EventLog, KeptMeters, SharedTables
 from sendwarden.service.question import Answer, Names, Question, Refusal, Verb
 
 # Accounts that `top` lists at the most.
@@ -69,6 +69,14 @@ class Desk:
             "list": self._list,
             **acts.verbs,
         }
+
+    def share(self, tables: SharedTables | None) -> None:
+        """Other processes count in MeterMaid's tables too; None: they do not."""
+        self._meters.shared = tables
+
+    async def heard_of_reset(self, account: str) -> None:
+        """Its limits were reset at another process: what filters counted for it here begins anew as well."""
+        await self._meters.reset(account)
 
     def offer(self, verbs: Mapping[str, Verb]) -> None:
         """Answer these as well."""

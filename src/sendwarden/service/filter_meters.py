@@ -8,12 +8,13 @@ by the rules of `core.identity`, or an address that is the account's without bei
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sendwarden.core.identity import account_of, host_account, in_domains, split_address
-from sendwarden.engine.meters.keys import Reading
+from sendwarden.engine.meters.keys import MeterError, Reading
 from sendwarden.service.limiter import Limiter
-from sendwarden.service.ports import Clock, KeptMeters
+from sendwarden.service.ports import Clock, KeptMeters, SharedTables, TableCall
 from sendwarden.service.question import Answer
 
 # Keys that are looked at between two turns of the loop: a few milliseconds.
@@ -54,6 +55,7 @@ class FilterMeters:
         self._limiter = limiter
         self._meters = meters
         self._clock = clock
+        self.shared: SharedTables | None = None  # where other processes count in them too
 
     async def of(self, account: str) -> list[KeyMeter]:
         """What counted something for the account, its own before what is lent, the fullest first."""
@@ -65,11 +67,18 @@ class FilterMeters:
         gone, on = [], []
         for one in await self.of(account):
             if one.whose == OWN:
-                self._meters.remove(one.table, one.key)
+                await self._forget(one.table, one.key)
                 gone.append(one)
             else:
                 on.append(one)
         return gone, on
+
+    async def _forget(self, table: str, key: str) -> None:
+        self._meters.remove(table, key)
+        if self.shared is not None:
+            call = TableCall("remove", table, key)
+            with suppress(MeterError):  # a key that nobody knows there
+                await self.shared.ask(call, lambda: None)
 
     async def _of(self, account: str) -> AsyncIterator[KeyMeter]:
         whose = _Whose(self._limiter, account)
