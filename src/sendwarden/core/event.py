@@ -40,6 +40,8 @@ NOWHERE = Origin()
 
 @dataclass(frozen=True, slots=True)
 class LoginEvent:
+    """Somebody logged in, or tried to."""
+
     at: float
     account: str
     success: bool
