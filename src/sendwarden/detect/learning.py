@@ -167,15 +167,15 @@ def _touch(places: Places, key: int, visit: _Visit) -> int:
     row = places.find(key)
     if row < 0:
         row = places.add(key, at)
-        if visit.home:
-            places.rows[row + SENT], places.rows[row + DAYS], places.rows[row + DAY] = at, SETTLED_DAYS, today
-            return SETTLED_DAYS
     rows = places.rows
     rows[row + LAST] = at
     if not visit.sent:
-        return 0
+        return 0  # who only logs in may be trying a password
     if not rows[row + SENT]:
         rows[row + SENT] = at
+        if visit.home:
+            rows[row + DAYS], rows[row + DAY] = SETTLED_DAYS, today
+            return SETTLED_DAYS
     if rows[row + DAY] == today or not visit.calm or rows[row + DAYS] >= SETTLED_DAYS:
         return 0
     rows[row + DAY] = today

@@ -53,6 +53,13 @@ class Sighting:
     message: OpenMessage | None  # that an outcome or a complaint is about
 
     @property
+    def much_is_usual(self) -> bool:
+        """Is much mail to new people nothing to wonder about, though it may be bad mail?"""
+        event = self.event
+        webmail = isinstance(event, SubmissionEvent) and event.channel == WEBMAIL
+        return self.may_be_bulk or (self.network is Network.OWN and not webmail)
+
+    @property
     def new_place(self) -> bool:
         return self.network is Network.NEW or self.new_country
 
@@ -117,7 +124,7 @@ def network_of(
     if not key or (address is not None and site.shared(address_key(address), at)):
         return Network.HIDDEN
     row = profile.networks.find(key)
-    if row < 0:
+    if row < 0 or not profile.networks.rows[row + DAYS]:
         return Network.KNOWN if is_beginning(profile, origin, site, at) else Network.NEW
     if profile.networks.rows[row + DAYS] >= SETTLED_DAYS:
         return Network.OWN
@@ -143,7 +150,7 @@ def is_new_country(profile: Profile, origin: Origin, network: Network, site: Sit
     if origin.country is None or network in (Network.OWN, Network.HIDDEN):
         return False
     row = profile.countries.find(country_key(origin.country))
-    if row < 0:
+    if row < 0 or not profile.countries.rows[row + DAYS]:
         return not is_beginning(profile, origin, site, at)
     return not is_known(profile, profile.countries, row, at)
 

@@ -17,6 +17,7 @@ from sendwarden.detect.sighting import Network, Sighting
 from sendwarden.detect.site import SiteContext
 
 EACH, INCIDENT, LIST = 1.5, 4.0, 4.0
+ORDINARY = 0.5
 # A list of recipients is one's own from so many on.
 LIST_LEAST = 5
 
@@ -40,9 +41,9 @@ def shared_address(profile: Profile, seen: Sighting, site: SiteContext) -> Itera
     )
     if not others:
         return ()
-    bits, fact = EACH * others, site.digest(f"shared {address}")
+    bits = EACH * others * _share(event, site)
     numbers = (("address", str(address)), ("others", others))
-    return (Finding(Family.INFRASTRUCTURE, bits, bits, "shared-address", numbers, fact),)
+    return (Finding(Family.INFRASTRUCTURE, bits, bits, "shared-address", numbers, key),)
 
 
 def incident_address(_profile: Profile, seen: Sighting, site: SiteContext) -> Iterable[Finding]:
@@ -56,13 +57,19 @@ def incident_address(_profile: Profile, seen: Sighting, site: SiteContext) -> It
         key = address_key(address)
         if site.incident(key, seen.at) and not site.shared(key, seen.at):
             numbers = (("address", str(address)),)
-            return (Finding(Family.INFRASTRUCTURE, INCIDENT, INCIDENT, "incident-address", numbers, key),)
+            bits = INCIDENT * _share(event, site)
+            return (Finding(Family.INFRASTRUCTURE, bits, bits, "incident-address", numbers, key),)
     if len(event.recipients) >= LIST_LEAST and not seen.may_be_bulk:
         key = list_key(event, site)
         if site.incident(key, seen.at):
             many = (("recipients", len(event.recipients)),)
             return (Finding(Family.INFRASTRUCTURE, LIST, LIST, "incident-list", many, key),)
     return ()
+
+
+def _share(event: SubmissionEvent, site: SiteContext) -> float:
+    """In a network of many of our accounts an address may be a VPN's, which a thief had before."""
+    return ORDINARY if site.ordinary(event.origin) else 1.0
 
 
 def list_key(event: SubmissionEvent, site: SiteContext) -> int:

@@ -54,4 +54,4 @@ def new_recipients(profile: Profile, seen: Sighting, site: SiteContext) -> Itera
     if seen.internal >= count - seen.internal:
         bits *= INTERNAL
     numbers = (("new", new), ("of", count), ("unheard", seen.unheard))
-    return (Finding(Family.NOVELTY, bits, 0.0 if seen.may_be_bulk else bits, "new-recipients", numbers),)
+    return (Finding(Family.NOVELTY, bits, 0.0 if seen.much_is_usual else bits, "new-recipients", numbers),)

@@ -46,4 +46,4 @@ def rate(profile: Profile, seen: Sighting, _site: SiteContext) -> Iterable[Findi
     if bits <= 0 or more <= 0:
         return NOTHING
     numbers = (("messages", round(count)), ("usual", round(usual)))
-    return (Finding(Family.RATE, more, 0.0 if seen.may_be_bulk else more, "rate", numbers),)
+    return (Finding(Family.RATE, more, 0.0 if seen.much_is_usual else more, "rate", numbers),)
