@@ -46,18 +46,12 @@ class Sighting:
     network: Network
     new_country: bool  # known to be another than the account's
     may_be_bulk: bool  # honest mail to many could come from here
+    much_is_usual: bool  # much mail to new people is nothing to wonder about, though it may be bad mail
     forwarded: bool  # mail of others under an SRS address
     strangers: tuple[int, ...]  # digests of recipients that the account never wrote to
     unheard: int  # how many of them nobody here ever wrote to
     internal: int  # how many recipients are our own
     message: OpenMessage | None  # that an outcome or a complaint is about
-
-    @property
-    def much_is_usual(self) -> bool:
-        """Is much mail to new people nothing to wonder about, though it may be bad mail?"""
-        event = self.event
-        webmail = isinstance(event, SubmissionEvent) and event.channel == WEBMAIL
-        return self.may_be_bulk or (self.network is Network.OWN and not webmail)
 
     @property
     def new_place(self) -> bool:
@@ -73,14 +67,14 @@ def sight(profile: Profile, event: Event, site: SiteContext) -> Sighting:
             channel = event.channel if isinstance(event, LoginEvent) else None
             network = network_of(profile, event.origin, channel, site, at)
             new = is_new_country(profile, event.origin, network, site, at)
-            return Sighting(event, at, network, new, False, False, (), 0, 0, None)  # noqa: FBT003
+            return Sighting(event, at, network, new, False, False, False, (), 0, 0, None)  # noqa: FBT003
         case DeliveryEvent() | ComplaintEvent():
             message = site.messages.get(event.message) if event.message else None
             if message is not None and message.account != event.account:
                 message = None  # somebody writes another's message id
             bulk = message is not None and message.bulk
             forwarded = message is not None and message.forwarded
-            return Sighting(event, at, Network.HIDDEN, False, bulk, forwarded, (), 0, 0, message)  # noqa: FBT003
+            return Sighting(event, at, Network.HIDDEN, False, bulk, bulk, forwarded, (), 0, 0, message)  # noqa: FBT003
 
 
 def _submission(profile: Profile, event: SubmissionEvent, site: SiteContext) -> Sighting:
@@ -95,7 +89,13 @@ def _submission(profile: Profile, event: SubmissionEvent, site: SiteContext) -> 
     )
     new_country = is_new_country(profile, event.origin, network, site, at)
     forwarded = is_forwarded(profile, event, network)
-    return Sighting(event, at, network, new_country, bulk, forwarded, strangers, unheard, internal, None)
+    usual = bulk or (
+        event.channel != WEBMAIL
+        and (network is Network.OWN or (not new_country and site.ordinary(event.origin)))
+    )
+    return Sighting(
+        event, at, network, new_country, bulk, usual, forwarded, strangers, unheard, internal, None
+    )
 
 
 def _at_home(profile: Profile, event: SubmissionEvent, site: SiteContext) -> bool:
@@ -140,10 +140,16 @@ def is_known(profile: Profile, places: Places, row: int, at: float) -> bool:
 
 
 def is_beginning(profile: Profile, origin: Origin, site: SiteContext, at: float) -> bool:
-    """Is the account so new, and the country so common, that where it is now is taken for its own?"""
-    return profile.learning(at) and (
-        origin.country is None or site.learning(at) or site.common(origin.country)
-    )
+    """Is the account so new, and the country so likely, that where it is now is taken for its own?"""
+    country = origin.country
+    if not profile.learning(at):
+        return False
+    if country is None or site.common(country):
+        return True
+    if not len(profile.countries):
+        return site.learning(at)
+    row = profile.countries.find(country_key(country))
+    return row >= 0 and profile.countries.rows[row + DAYS] > 0
 
 
 def is_new_country(profile: Profile, origin: Origin, network: Network, site: SiteContext, at: float) -> bool:
@@ -164,7 +170,7 @@ def is_forwarded(profile: Profile, event: SubmissionEvent, network: Network) -> 
     envelope = event.envelope_from
     if not envelope or envelope[:4].upper() not in ("SRS0", "SRS1") or envelope[4:5] not in ("=", "+", "-"):
         return False
-    return network in (Network.OWN, Network.KNOWN) or profile.forwards > 0
+    return (network is not Network.NEW and event.channel != WEBMAIL) or profile.forwards > 0
 
 
 def approval_key(event: SubmissionEvent, site: SiteContext) -> int:

@@ -25,9 +25,11 @@ DOMAIN_SHARE = 0.05
 class Waiting:
     """The probe hold of one account."""
 
-    queue: deque[tuple[float, int]] = field(default_factory=deque)  # when submitted, strangers that wait
+    queue: deque[tuple[float, str, int]] = field(default_factory=deque)  # when, which message, strangers
     out: deque[tuple[float, str]] = field(default_factory=deque)  # when, which message: no outcome yet
     longest_s: float = 0.0
+    # By message since then how many recipients got it.
+    got: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -129,9 +131,10 @@ class Replay:
             self.machine.profiles[account.name].state, strangers, len(account.waiting.out)
         )
         account.out_before += now
+        account.waiting.got[event.message] += count - strangers + now
         account.waiting.out.extend((event.at, event.message) for _ in range(now))
         if strangers > now:
-            account.waiting.queue.append((event.at, strangers - now))
+            account.waiting.queue.append((event.at, event.message, strangers - now))
 
     def _came_back(self, event: DeliveryEvent) -> None:
         """An outcome of a message of which strangers got some: the next may go."""
@@ -153,7 +156,7 @@ class Replay:
             waiting.out.popleft()
         state = self.machine.profiles[account.name].state
         while waiting.queue:
-            submitted, strangers = waiting.queue[0]
+            submitted, message, strangers = waiting.queue[0]
             now = probe.let_through(state, strangers, len(waiting.out))
             if not now:
                 return
@@ -161,8 +164,9 @@ class Replay:
                 waiting.out.extend((at, "") for _ in range(now))
             if account.held_at is None:
                 account.out_before += now
+                waiting.got[message] += now
             if now < strangers:
-                waiting.queue[0] = (submitted, strangers - now)
+                waiting.queue[0] = (submitted, message, strangers - now)
                 return
             waiting.queue.popleft()
             waiting.longest_s = max(waiting.longest_s, at - submitted)

@@ -21,6 +21,8 @@ from sendwarden.detect.site import SiteContext
 THIEF_MOVES = 0.5
 COUNTRY, COUNTRY_LEARNING = 3.0, 1.5
 NETWORK, NETWORK_LEARNING = 1.2, 0.7
+# A prefix that stands in for a network: providers have many.
+PREFIX = 0.5
 # A login alone sends nothing.
 LOGIN = 0.5
 FURTHER = 1.6
@@ -59,6 +61,8 @@ def new_network(profile: Profile, seen: Sighting, site: SiteContext) -> Iterable
         return NOTHING
     bits = _habit(profile, NETWORK_LEARNING if profile.learning(seen.at) else NETWORK)
     bits *= _share(event, event.origin, site)
+    if event.origin.asn is None:
+        bits *= PREFIX
     fact = site.digest(f"network {network_key(event.origin)}")
     return (Finding(Family.ACCESS, bits, bits, "new-network", _asn(event.origin), fact),)
 

@@ -1,9 +1,7 @@
 """C: what a scanner thinks of a message.
 
-A message that nobody scored says nothing, neither good nor bad.
-
-One template is one opinion: where honest mail to many may come from, the same score and size again
-counts half.
+A message that nobody scored says nothing, neither good nor bad. One template (score and size) is one opinion
+where the scanner is not sure, and where honest mail to many may come from: it counts once a day.
 """
 
 from collections.abc import Iterable
@@ -42,10 +40,12 @@ def spam_score(profile: Profile, seen: Sighting, site: SiteContext) -> Iterable[
         usual = profile.scored.mean
         bits = min(MOST_NEAR, log2(THIEF_NEAR / max(LEAST, min(usual, THIEF_NEAR))))
     numbers = (("score", round(score, 1)), ("usual", round(100 * usual, 1)))
+    template = site.digest(f"template {round(score)} {(event.size or 0) // TEMPLATE_BYTES}")
+    if score < SPAM:
+        return (Finding(Family.CONTENT, bits, bits, "spam-score", numbers, template),)
     if seen.may_be_bulk:
-        template = f"template {round(score)} {(event.size or 0) // TEMPLATE_BYTES}"
         return (
             Finding(Family.CONTENT, bits, 0.0, "spam-score", numbers),
-            Finding(Family.CONTENT, 0.0, bits, "", (), site.digest(template)),
+            Finding(Family.CONTENT, 0.0, bits, "", (), template),
         )
     return (Finding(Family.CONTENT, bits, bits, "spam-score", numbers),)
