@@ -110,10 +110,42 @@ def test_mail_that_looks_like_spam_is_shown_and_reset_like_a_channel(site: Comma
     state.close()
 
     assert limits_of(site, "eve", SPAM_SCORED)["recipients 10m"] == (7, 10)
-    assert "  [spam-scored]\n" in site.on_folder("limits", "show", "eve").out
-    assert SPAM_SCORED in site.on_folder("limits", "reset", "eve", *REASON).out
+    assert "  mail that looks like spam\n" in site.on_folder("limits", "show", "eve").out
+    assert "mail that looks like spam" in site.on_folder("limits", "reset", "eve", *REASON).out
     (record,) = site.on_folder("limits", "show", "eve", "--json").records
     assert SPAM_SCORED not in [one["channel"] for one in record["channels"]]  # type: ignore[attr-defined]
+
+
+def test_normal_says_what_becomes_of_the_limits(site: Commands) -> None:
+    normal = ("account", "state", "eve", "normal", "--reason", "it was a mistake")
+    assert site.on_folder(*normal).out == "eve: normal, before normal\n"
+    site.on_folder("account", "state", "eve", "held", "--reason", "looking")
+
+    first, second, third = (site.on_folder(*normal).out for _ in range(3))
+
+    assert re.fullmatch(
+        r"eve: normal, before held\n  it has half of its limits until \d\d \w+ \d{4} \d\d:\d\d UTC, since it "
+        r"was held or contained; the same command once more ends that\n",
+        first,
+    )
+    assert second == "eve: normal, before normal\n  it has its whole limits again\n"
+    assert third == "eve: normal, before normal\n"
+
+
+def test_a_text_for_whoever_sends_is_kept_shown_and_said(site: Commands) -> None:
+    act = ("account", "state", "eve", "contained", "--reason", "ticket 4711", "--tell", "Call 555-1234.")
+    assert site.on_folder(*act).code == GOOD
+
+    assert "  whoever sends is told: Call 555-1234.\n" in site.on_folder("account", "show", "eve").out
+    message = ("explain", str(site.folder / "message"), "--login", "eve", "--from", "eve@example.org")
+    explained = site.on_folder(*message, "--to", "v@x.example", "--client", "192.0.2.7")
+    assert "Call 555-1234." in explained.out
+
+
+def test_a_text_for_nobody_is_refused_with_what_to_write(site: Commands) -> None:
+    for state in ("normal", "watched", "throttled"):
+        said = site.on_folder("account", "state", "eve", state, "--reason", "x", "--tell", "y")
+        assert (said.code, "leave out --tell" in said.err) == (CANNOT, True)
 
 
 def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:

@@ -24,6 +24,9 @@ def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
+CHANNEL_ALONE = '[[channel]]\nname = "a"\n'
+
+
 def settings(text: str) -> Files:
     return {"sendwarden.toml": text}
 
@@ -88,6 +91,10 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',
     ),
+    "SW141": (
+        settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
+        "51",
+    ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
         settings(
@@ -144,10 +151,6 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         "IMTA_LIB:check_metermaid.so,throttle",
     ),
     "SW219": (mapping("MAIL_ACCESS\n*|* $I$Ya|b\n"), "$I"),
-    "SW220": (
-        mapping("MAIL_ACCESS\n*|* $[IMTA_LIB:grosscheck.so,grosscheck,127.0.0.1,,5525,$0,$1,x]$N\n"),
-        "IMTA_LIB:grosscheck.so,grosscheck",
-    ),
     "SW300": (sieve("keep"), "\n"),
     "SW301": (sieve('reject "x";'), "reject"),
     "SW302": (sieve('require "regex";'), '"regex"'),
@@ -213,10 +216,13 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         None,
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
-    "SW711": (grossd("check = reverse\n"), "reverse"),
+    "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW713": (settings(f'{CHANNEL_ALONE}login = false\ngreylist = ["listed"]'), '["listed"]'),
+    "SW714": (settings(f'{CHANNEL_ALONE}greylist = ["all"]'), '["all"]'),
+    "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
-LIVE = ("SW116", "SW402", "SW501", "SW502")
+LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503")
 WARNINGS = frozenset(
     {
         "SW109",
@@ -225,6 +231,7 @@ WARNINGS = frozenset(
         "SW128",
         "SW326",
         "SW140",
+        "SW141",
         "SW130",
         "SW131",
         "SW204",
@@ -237,7 +244,6 @@ WARNINGS = frozenset(
         "SW215",
         "SW217",
         "SW218",
-        "SW220",
         "SW320",
         "SW321",
         "SW322",
@@ -251,5 +257,6 @@ WARNINGS = frozenset(
         "SW706",
         "SW707",
         "SW710",
+        "SW714",
     }
 )

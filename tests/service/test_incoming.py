@@ -169,7 +169,7 @@ def test_while_it_only_watches_all_passes_and_is_told_once_a_moment() -> None:
 def test_administrators_hear_that_a_limit_is_reached_and_strangers_never() -> None:
     gate = Gateway("incoming-mailbox")
     told = [reason for _ in range(5) for reason in gate.rcpt().told]
-    assert [(reason.id, reason.numbers["percent"]) for reason in told] == [("limit-share", 100)]
+    assert [(reason.id, reason.numbers["percent"]) for reason in told] == [("incoming-share", 100)]
     assert told[0].numbers["account"] == "bob@example.org"
 
 

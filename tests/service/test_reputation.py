@@ -69,6 +69,7 @@ def test_each_check_says_its_own_and_only_those_asked_for_run() -> None:
         "domains": (Said.LISTED, 1),
         "reverse": (Said.LISTED, 1),
         "helo": (Said.LISTED, 2),
+        "spf": (Said.CLEAR, 0),
     }
     site.resolver.asked.clear()
     assert [one.name for one in site.ask(checks=("rhsbl",))] == ["domains"]
@@ -78,7 +79,7 @@ def test_each_check_says_its_own_and_only_those_asked_for_run() -> None:
 @pytest.mark.parametrize(
     ("about", "names"),
     [
-        (About("192.0.2.7"), {"black", "white", "reverse", "helo"}),
+        (About("192.0.2.7"), {"black", "white", "reverse", "helo", "spf"}),
         (About("", "bad.example"), {"domains"}),
         (About("no address", "no domain"), {"black", "white", "domains"}),
     ],

@@ -2,7 +2,8 @@
 
 import argparse
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.desk import ask
@@ -14,6 +15,7 @@ from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.identity import resolve
+from sendwarden.core.texts import channel_shown
 
 # Accounts that `top` shows, unless it is told.
 TOP = 20
@@ -53,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--number", type=int, default=TOP, help=f"with top: how many; left out, {TOP}")
     add_act(parser)
+    parser.add_argument(
+        "--tell",
+        default="",
+        metavar="TEXT",
+        help="with state held or contained: what whoever sends is told; left out, to ask the postmaster",
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -93,14 +101,28 @@ def _show(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None
 
 def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
     question = {"verb": "state", "account": arguments.name, "state": arguments.state}
+    question["tell"] = arguments.tell
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
     until = f" until {day(answer['set']['until'])}" if answer["state"] != "normal" else ""
     output.line(f"{answer['account']}: {answer['state']}{until}, before {answer['before']}")
+    for line in _halved(answer):
+        output.line(line)
     if answer["watching"] and answer["state"] in ("throttled", "held", "contained"):
         output.line(
             f"  but these channels only watch, and let its mail pass: {', '.join(answer['watching'])}"
         )
+
+
+def _halved(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What its state ended or began for the limits of an account."""
+    if answer["half_until"]:
+        yield (
+            f"  it has half of its limits until {day(answer['half_until'])}, since it was held or contained; "
+            "the same command once more ends that"
+        )
+    elif answer["half_before"]:
+        yield "  it has its whole limits again"
 
 
 def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
@@ -113,7 +135,7 @@ def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
         state = "" if one["state"] == "normal" else f"   {one['state']}"
         output.line(
             f"{one['share']:>6.0%}  {one['recipients']:>10}  {one['messages']:>8}  "
-            f"{one['account']}   {one['channel']}{state}"
+            f"{one['account']}   {channel_shown(one['channel'])}{state}"
         )
     if not accounts:
         output.line("nobody has sent anything that is counted")

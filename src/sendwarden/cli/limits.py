@@ -14,6 +14,7 @@ from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
+from sendwarden.core.texts import channel_shown
 from sendwarden.core.units import duration, parse_duration_s
 
 VERBS = ("show", "set", "reset", "why")
@@ -85,7 +86,7 @@ def _lines(arguments: argparse.Namespace, answer: Answer) -> list[str]:
         case "reset":
             channels = answer["channels"]
             return [
-                f"{account}: begins at 0 on {', '.join(channels)}"
+                f"{account}: begins at 0 on {', '.join(map(channel_shown, channels))}"
                 if channels
                 else f"{account}: nothing was counted"
             ]
@@ -113,13 +114,15 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         else ""
     )
     lines = [f"{answer['account']}   {answer['state']}{held}", *_lasting(answer)]
+    if kept and kept.get("tell"):
+        lines.append(f"  whoever sends is told: {kept['tell']}")
     if answer.get("shared") is False:
         lines.append(
             "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"
         )
     for channel in answer["channels"]:
         watching = "   (watching only)" if channel["mode"] == "watch" else ""
-        lines.append(f"  {channel['channel']}{watching}")
+        lines.append(f"  {channel_shown(channel['channel'])}{watching}")
         if channel["override"]:
             until = f" until {day(channel['override']['until'])}" if channel["override"]["until"] else ""
             lines.append(

@@ -9,6 +9,7 @@ from sendwarden.cli.connect import PROGRAMS, Postfix, PostfixSays, behind_us, so
 from sendwarden.config.load import Loaded
 from sendwarden.core.ascii import printable
 from sendwarden.core.errors import StoreDown
+from sendwarden.core.identity import split_address
 from sendwarden.core.place import Problem, Severity
 
 # A table fuller than this is worth a word.
@@ -17,7 +18,37 @@ FULL_SHARE = 0.9
 
 def live_warnings(loaded: Loaded, now: float) -> list[Problem]:
     """All of them; ``now`` in seconds since the epoch."""
-    return [*_ended(loaded, now), *_full_tables(loaded)]
+    return [*_ended(loaded, now), *_full_tables(loaded), *_notices(loaded)]
+
+
+def _notices(loaded: Loaded) -> Iterator[Problem]:
+    """SW503: notices that reach nobody, or whose sender nobody can answer."""
+    site, origins = loaded.site, loaded.origins
+    if not loaded.usable:
+        return  # what stands there may not be what was read
+    if not (loaded.enforcing or (site.incoming.rows and not site.incoming.watched)):
+        return  # while only watching there are none
+    if not site.administrators:
+        says = "that an account reached a limit is told to nobody, and stands in events.json alone"
+        remedy = 'write administrators = ["postmaster@example.org"] under [notify]'
+        yield Problem("SW503", says, None, remedy, severity=Severity.WARNING)
+    for number, address in enumerate(site.administrators):
+        if _of_no_domain(split_address(address)[1]):
+            says = f"notices about limits go to {printable(address)}, which only this machine knows"
+            place = origins.get(("notify", "administrators", number))
+            remedy = 'write an address with a domain, such as "postmaster@example.org"'
+            yield Problem("SW503", says, place, remedy, severity=Severity.WARNING)
+    if _of_no_domain(site.host):
+        says = f"messages of our own come from postmaster@{printable(site.host)}, which nobody can answer"
+        place = origins.get(("site", "host"))
+        remedy = 'write host = "mail.example.org" under [site]'
+        yield Problem("SW503", says, place, remedy, severity=Severity.WARNING)
+
+
+def _of_no_domain(host: str) -> bool:
+    """Is it a name for this machine alone?"""
+    name = host.rstrip(".").lower()
+    return "." not in name or name.endswith((".localdomain", ".localhost", ".local"))
 
 
 def _ended(loaded: Loaded, now: float) -> Iterator[Problem]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from sendwarden.config.access import COUNTING, PlaceOf, access_problems
 from sendwarden.config.addresses import OPEN_REMEDY, is_open
 from sendwarden.config.directory_check import check_directory
-from sendwarden.config.dns_lists import check_dns_lists
 from sendwarden.config.limits_check import check_limits
 from sendwarden.config.positions import Path
 from sendwarden.config.scanners_check import check_scanners
@@ -35,7 +34,6 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *check_directory(settings.directory, place_of),
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
-        *check_dns_lists(settings, place_of),
     ]
 
 

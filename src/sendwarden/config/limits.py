@@ -48,7 +48,7 @@ class LimitRows:
                 continue
             seen.add(own.name)
             base = rows.get(own.name)
-            rows[own.name] = base.model_copy(update=_set(own)) if base else own
+            rows[own.name] = _over_shipped(base, own) if base else own
         self.rows = {name: _limits(name, row) for name, row in rows.items()}
 
     def named(self, name: str) -> Limits:
@@ -65,9 +65,16 @@ class LimitRows:
         }
 
 
-def _set(own: LimitSettings) -> dict[str, object]:
-    """What a row sets itself."""
-    return {name: getattr(own, name) for name in own.model_fields_set}
+def _over_shipped(base: LimitSettings, own: LimitSettings) -> LimitSettings:
+    """A shipped row with what the site's sets in it.
+
+    Where that is fewer recipients and not how many of one message, a message has no more than that either.
+    """
+    both = base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+    if "per_message" in own.model_fields_set or base.per_message is None:
+        return both
+    least = min((rate.amount for rate in both.recipients), default=base.per_message)
+    return both.model_copy(update={"per_message": min(base.per_message, least)})
 
 
 def fitting_row(channel: ChannelSettings) -> str:

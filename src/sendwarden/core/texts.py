@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sendwarden.core.decision import Decision, Reason
-from sendwarden.core.units import duration
+from sendwarden.core.units import duration, size
 
 SENTENCES: dict[str, str] = {
     "channel": 'channel "{channel}": {why}',
@@ -39,19 +39,36 @@ SENTENCES: dict[str, str] = {
         "{account} has used {used} of {most} {counted} in {window}, on channel {channel}; "
         "room again in {frees_in}, at {frees_at}"
     ),
-    "limit-share": (
-        "{account} has used {used} of {most} {counted} in {window}, on channel {channel}: {percent} % or more"
+    "limit-share": "{account} has used {used} of {most} {counted} in {window}, on channel {channel}",
+    "limit-no-room": (
+        "{account} has used {used} of {most} {counted} in {window}, on channel {channel}, "
+        "and had no room for {no_room_for} more at once"
     ),
+    "incoming-share": "{used} of {most} {counted} in {window} came {whose} {account}",
     "limit-too-much": (
-        "{asked} {counted} at once are more than the {most} that may go in {window} on channel {channel}"
+        "{asked} {counted} in one message are more than the {most} that may go in {window}, on channel "
+        "{channel}; send it to fewer at a time"
+    ),
+    "limit-too-large": (
+        "a message of {asked} is more than the {most} that may go in {window}, on channel {channel}; "
+        "send a smaller one"
+    ),
+    "limit-not-known": (
+        "it is not known yet how much {account} has used, on channel {channel}; try again in a minute"
     ),
     "incoming-over": (
         "too much mail {whose} {key}: {used} of {most} messages in {window}; "
         "room again in {frees_in}, at {frees_at}"
     ),
-    "limit-message": "a message may have {most} recipients on channel {channel}",
+    "limit-message": (
+        "a message may have {most} recipients, on channel {channel}; send it to fewer at a time"
+    ),
     "account-contained": "the account {account} is closed for sending: {why}",
     "account-held": "mail of the account {account} is held: {why}",
+    "greylisted": "mail from the network {client} is to be sent again a little later ({why})",
+    "greylist-blocked": "mail from the network {client} is refused for what lists say of it",
+    "account-contained-told": "the account {account} is closed for sending; please ask your postmaster",
+    "account-held-told": "mail of the account {account} waits for the postmaster",
     "too-many-headers": (
         "the message has more than {most} header fields, or more letters in them than mail ever has"
     ),
@@ -97,31 +114,60 @@ SENTENCES: dict[str, str] = {
     "whole-message": "held as a whole: a mail server cannot hold single recipients",
 }
 
+# What stands in a channel's place where a limit holds over all channels.
+_OVER_ALL = {"[spam-scored]": "mail that looks like spam"}
+_ON_CHANNEL = "on channel {channel}"
+
 # What is counted, where the name of the counter alone does not say it.
 _COUNTED = {
     "internal": "internal recipients",
     "external": "external recipients",
     "distinct": "distinct recipients",
     "new": "new recipients",
+    "bytes": "of mail",
 }
+# Numbers that are sizes where bytes are counted.
+_AMOUNTS = frozenset({"used", "most", "asked", "no_room_for"})
 
 Translate = Callable[[str], str]
 
 
 def sentence(reason: Reason, translate: Translate = str) -> str:
     """One sentence without a final stop, e.g. for the log or `sendwarden why`."""
-    numbers = {name: _shown(name, value) for name, value in reason.numbers.items()}
+    numbers = shown_numbers(reason)
+    template = SENTENCES[reason.id]
+    if instead := _OVER_ALL.get(str(numbers.get("channel"))):
+        template = template.replace(_ON_CHANNEL, f"for {instead}")
+    return translate(template).format(**numbers)
+
+
+def channel_shown(channel: str) -> str:
+    """A channel as people read it: its name, or what is limited over all channels."""
+    return _OVER_ALL.get(channel, channel)
+
+
+def shown_numbers(reason: Reason) -> dict[str, str | int | float]:
+    """The numbers of a reason as people read them."""
+    counted = reason.numbers.get("counted")
+    numbers = {name: _shown(name, value, counted) for name, value in reason.numbers.items()}
     if reason.numbers.get("estimated"):
         numbers["used"] = f"~{numbers['used']}"
-    return translate(SENTENCES[reason.id]).format(**numbers)
+    return numbers
 
 
-def _shown(name: str, value: str | float) -> str | int | float:
+def _shown(name: str, value: str | float, counted: object) -> str | int | float:
     if isinstance(value, str):
         return _COUNTED.get(value, value) if name == "counted" else value
     if name in {"window", "frees_in"}:
         return duration(value)
-    return f"{datetime.fromtimestamp(value, UTC):%d %b %H:%M UTC}" if name == "frees_at" else value
+    if name in _AMOUNTS and counted == "bytes":
+        return size(value)
+    return moment(value) if name == "frees_at" else value
+
+
+def moment(at: float) -> str:
+    """A time for people: ``24 Nov 15:05 UTC``."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M UTC}"
 
 
 def refusal_text(decision: Decision, translate: Translate = str) -> str:

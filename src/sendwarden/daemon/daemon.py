@@ -48,6 +48,7 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
 from sendwarden.service.desk import Desk
 from sendwarden.service.gate import Gate
+from sendwarden.service.greychannel import ChannelGreylisting, Kept
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.logins import Logins
@@ -192,11 +193,13 @@ class Daemon:
         self._gate.most = most_connections(most, raise_descriptor_limit())
         self._limiter.use(configuration.site)
         self._directory.use(configuration.settings.directory)
-        self._lists.use(configuration.settings)
-        self._greylist.use(configuration)
+        self._lists.use(configuration)
+        self._greylist.use(configuration, self._lists.reputation)
         allowance = Allowance(self._limiter, outside)
         scanning = scanning_of(configuration.settings, configuration.site, self._clock, self._log)
+        kept = Kept(self._greylist.service, self._greylist.places, self._limiter)
         self._judge = Judge(configuration.site, self._meters, outside, allowance, scanning)
+        self._judge.greylisting = ChannelGreylisting(configuration.site, kept, self._clock, numbers)
         watching = configuration.settings.mode == "watch"
         self._logins = Logins(
             configuration.site.identity, self._book, self._clock, self._log, watching=watching

@@ -13,15 +13,14 @@ they are about may come from a hostile peer; the others are counted together.
 import asyncio
 import json
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from sendwarden.core.ascii import printable
-from sendwarden.daemon.linefile import LineFile
+from sendwarden.daemon.pending import LAST_LINES_S, Background, PendingLines
 from sendwarden.service.ports import Clock, Fields
 
 FLUSH_INTERVAL_S = 0.1
@@ -35,8 +34,10 @@ PENDING_LINES = 10_000
 STDERR = 2
 # Made once: `json.dumps` with options makes one for each line.
 _ENCODER = json.JSONEncoder(default=repr)
-# How long the end of the process waits for the last lines.
-LAST_LINES_S = 1.0
+
+
+# When, what, and its fields.
+_Line = tuple[float, str, Fields]
 
 
 class FileEventLog:
@@ -45,23 +46,15 @@ class FileEventLog:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._file = LineFile(path)
-        self._lines: list[tuple[float, str, Fields]] = []
-        self._rest = b""  # of lines that were written in part
-        self._failure = ""
-        self._lost = 0
+        self._lines = PendingLines[_Line](path, PENDING_LINES, _text)
         self._screen: list[str] = []
         self._warnings: dict[str, _Warnings] = {}
-        self._writing = Background()
         self._showing = Background()
 
     # --- taking
 
     def event(self, kind: str, fields: Fields) -> None:
-        if len(self._lines) >= PENDING_LINES:
-            self._lost += 1
-            return
-        self._lines.append((self._clock.now(), kind, fields))
+        self._lines.add((self._clock.now(), kind, fields))
 
     def warning(self, warning: str, about: str) -> None:
         of_kind = self._warnings.setdefault(warning, _Warnings())
@@ -93,7 +86,7 @@ class FileEventLog:
         """Have everything written now, as far as that can be done within `LAST_LINES_S`."""
         for _ in range(2):  # what is being written already, then the rest
             self._start_writing()
-            self._writing.wait(LAST_LINES_S)
+            self._lines.wait(LAST_LINES_S)
             self._showing.wait(LAST_LINES_S)
         self._tell_failure()
 
@@ -107,30 +100,15 @@ class FileEventLog:
         if self._screen and not self._showing.busy:
             texts, self._screen = self._screen, []
             self._showing.start(lambda: _show("".join(texts)))
-        if self._writing.busy:
-            return
-        self._tell_failure()
-        if self._lost and not self._rest and len(self._lines) < PENDING_LINES:
-            lost, self._lost = self._lost, 0
-            self.event("lines-lost", {"count": lost})
-        if self._rest:
-            self._writing.start(lambda: self._write(self._rest))
-        elif self._lines:
-            lines, self._lines = self._lines, []
-            data = b"".join([_line(*line) for line in lines])
-            self._writing.start(lambda: self._write(data))
-
-    def _write(self, data: bytes) -> None:
-        """In the thread."""
-        try:
-            self._rest, self._failure = data[self._file.append(data) :], ""
-        except OSError as error:
-            self._rest, self._failure = data, str(error.strerror)
+        if not self._lines.busy:
+            self._tell_failure()
+            if lost := self._lines.lost():
+                self.event("lines-lost", {"count": lost})
+            self._lines.start_writing()
 
     def _tell_failure(self) -> None:
-        if self._failure:
-            self.warning("log-failed", f"{self._path}: {self._failure}")
-            self._failure = ""
+        if failure := self._lines.failure():
+            self.warning("log-failed", f"{self._path}: {failure}")
 
 
 class _Warnings:
@@ -166,25 +144,6 @@ class _Warnings:
         return due
 
 
-class Background:
-    """One piece of work at a time, in a thread that nobody waits for: not even the end of the process."""
-
-    def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
-
-    @property
-    def busy(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self, work: Callable[[], None]) -> None:
-        self._thread = threading.Thread(target=work, daemon=True)
-        self._thread.start()
-
-    def wait(self, seconds: float) -> None:
-        if self._thread is not None:
-            self._thread.join(seconds)
-
-
 @lru_cache(maxsize=2)
 def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()[: -len("+00:00")]
@@ -193,6 +152,10 @@ def _second(at: int) -> str:
 def _stamp(at: float) -> str:
     """In ISO 8601, UTC, with milliseconds."""
     return f"{_second(int(at))}.{int(at * 1000) % 1000:03}+00:00"
+
+
+def _text(lines: Sequence[_Line]) -> bytes:
+    return b"".join([_line(*line) for line in lines])
 
 
 def _line(at: float, kind: str, fields: Fields) -> bytes:

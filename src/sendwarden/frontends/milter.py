@@ -26,8 +26,7 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.envelope import Envelope
 from sendwarden.service.gate import DEADLINE_S, Gate
-from sendwarden.service.grosscheck import PATIENCE_S, Memo, Pending
-from sendwarden.service.judge import Judge
+from sendwarden.service.judge import Heard, Judge
 from sendwarden.service.milter_terms import (
     ACCESS_ACTIONS,
     ACTIONS,
@@ -37,7 +36,7 @@ from sendwarden.service.milter_terms import (
     macros_at_connection,
     unwanted_steps,
 )
-from sendwarden.service.ports import EventLog, Known
+from sendwarden.service.ports import EventLog
 from sendwarden.service.scanning import Scan
 from sendwarden.service.senders import is_open
 from sendwarden.wire.base import Need, ProtocolError
@@ -67,6 +66,8 @@ from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # What is left of our deadline for keeping a decision, however long scanners took.
 SETTLE_S = 0.3
+# How long checks of greylisting are waited for.
+CHECKS_WITHIN_S = 5.0
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 _AT_WORK = Answer.PROGRESS.encode()
@@ -143,9 +144,24 @@ class MilterConnection(Connection):
             return False
         nothing_yet = Envelope("", "", "", self._known(self._session.macros()))
         request = self._request(Stage.CONNECT, nothing_yet, ())
-        decision = self._judge.access(request)
-        self._client = replace(self._client, tag=decision.tag)
-        return self._answer_step(request, decision)
+
+        def tag(decision: Decision) -> None:
+            self._client = replace(self._client, tag=decision.tag)
+
+        return self._ask_tables(request, tag)
+
+    def _ask_tables(self, request: Request, take: Callable[[Decision], None], first: Ending = None) -> bool:
+        """Have access tables asked about this step, ``take`` what they say, and answer."""
+        judge = self._judge
+        memo = judge.memo(request)
+
+        def answer(decision: Decision, _took_s: float) -> None:
+            take(decision)
+            self._answer_step(request, decision, first)
+
+        # Before the end of a message not every mail server takes a sign that we are at work.
+        self.once_heard(memo, partial(judge.access, request, memo), answer, b"")
+        return True
 
     def _known(self, macros: dict[str, str]) -> dict[str, str]:
         """Macros with what the milter protocol says in another way."""
@@ -186,8 +202,7 @@ class MilterConnection(Connection):
                 self._answer(ending, decision, [])
                 return
         if asked:
-            self._carry(envelope, "", decision := self._judge.access(request))
-            self._answer_step(request, decision, ending)
+            self._ask_tables(request, partial(self._carry, envelope, ""), ending)
         elif self._answers_mail:
             self.answer_soon(ending, _CONTINUE)
 
@@ -267,11 +282,13 @@ class MilterConnection(Connection):
             return False
         recipient = bare_address(command.path)
         request = self._request(Stage.RCPT, envelope, (recipient,), command.arguments)
-        decision = self._judge.access(request)
-        self._carry(envelope, recipient, decision)
-        if decision.in_effect not in _REFUSALS:
-            envelope.take_recipient(command.path)
-        return self._answer_step(request, decision)
+
+        def take(decision: Decision) -> None:
+            self._carry(envelope, recipient, decision)
+            if decision.in_effect not in _REFUSALS:
+                envelope.take_recipient(command.path)
+
+        return self._ask_tables(request, take)
 
     def _header(self, command: Header) -> None:
         if self._message:
@@ -290,17 +307,28 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
         message = self._judge.named(envelope.message(asked))
-        scan = self._judge.scan(message)
-        if scan is None:
-            self._at_end(message, envelope)
-        else:
-            self._scan_first(scan, message, envelope)
+        waits = self._judge.greylist(message.request, message.headers)
+        if waits is None or isinstance(waits, Decision):
+            self._unless_it_waits(message, envelope, waits, 0.0)
+            return
+        known = partial(self._unless_it_waits, message, envelope)
+        self.answer_when_known(waits(CHECKS_WITHIN_S), known, CHECKS_WITHIN_S, _AT_WORK)
 
-    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope) -> None:
+    def _unless_it_waits(
+        self, message: Message, envelope: Envelope, waits: Decision | None, took_s: float
+    ) -> None:
+        if waits:
+            self._say(message, envelope, took_s, waits)
+        elif scan := self._judge.scan(message):
+            self._scan_first(scan, message, envelope, took_s)
+        else:
+            self._at_end(message, envelope, took_s)
+
+    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope, waited_s: float) -> None:
         """Judge the message when scanners have answered, or were given up."""
 
         def judge(found: tuple[Finding, ...], took_s: float) -> None:
-            self._at_end(replace(message, findings=found), envelope, took_s)
+            self._at_end(replace(message, findings=found), envelope, waited_s + took_s)
 
         self.answer_when_known(scan.run(), judge, scan.patience_s, _AT_WORK)
 
@@ -325,37 +353,33 @@ class MilterConnection(Connection):
 
     def _at_end(self, message: Message, envelope: Envelope, took_s: float = 0.0) -> None:
         """Say what filters and limits say, with what the access tables wanted done at the end."""
-        judge = self._judge
-        if self._asked_at(Stage.END_OF_MESSAGE):
-            rewritten = judge.rewrite(message)
+        if not self._asked_at(Stage.END_OF_MESSAGE):
+            self._hear(message, envelope, took_s)
+            return
+        memo = self._judge.memo(message.request)
+
+        def go_on(rewritten: Decision, took_s: float) -> None:
             if rewritten.in_effect in _REFUSALS:
                 self._say(message, envelope, took_s, rewritten)
-                return
-            envelope.carried.append(("", rewritten))
-        self._hear(message, envelope, took_s, judge.memo(message.request))
+            else:
+                envelope.carried.append(("", rewritten))
+                self._hear(message, envelope, took_s)
 
-    def _hear(self, message: Message, envelope: Envelope, took_s: float, memo: Memo | None) -> None:
+        self.once_heard(memo, partial(self._judge.rewrite, message, memo), go_on, _AT_WORK, took_s)
+
+    def _hear(self, message: Message, envelope: Envelope, took_s: float) -> None:
         """Say what filters and limits say; where filters ask greylisting, once it has answered."""
         judge = self._judge
-        channel = judge.channel(message.request)
-        try:
-            heard = judge.heard(message, channel, memo=memo)
-        except Pending as pending:
-            assert memo is not None
-            memo_now = memo
+        channel, memo = judge.channel(message.request), judge.memo(message.request)
 
-            def again(answer: Known, waited_s: float) -> None:
-                memo_now.begin_again(answer)
-                self._hear(message, envelope, took_s + waited_s, memo_now)
+        def settle(heard: Heard, took_s: float) -> None:
+            def decide() -> Decision:
+                decision = judge.settled(heard, channel)
+                return with_carried(decision, envelope.carried, message.request.recipients)
 
-            self.answer_when_known(pending.ask(), again, PATIENCE_S, _AT_WORK)
-            return
+            self.once_known(judge.room, decide, partial(self._say, message, envelope, took_s))
 
-        def decide() -> Decision:
-            decision = judge.settled(heard, channel)
-            return with_carried(decision, envelope.carried, message.request.recipients)
-
-        self.once_known(judge.room, decide, partial(self._say, message, envelope, took_s))
+        self.once_heard(memo, partial(judge.heard, message, channel, memo=memo), settle, _AT_WORK, took_s)
 
     def _answer(
         self,

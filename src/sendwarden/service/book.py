@@ -38,6 +38,7 @@ class Entry:
     unlimited: bool = False
     row: str = ""  # of limits, whose rates these were when it was set: they take the place of all others
     per_message: int | None = None
+    tell: str = ""  # of kind "state": what whoever sends is told; the reason is for administrators alone
 
     @property
     def name(self) -> str:
@@ -153,6 +154,10 @@ class Book:
     def why(self, account: str) -> str:
         found = self.entry(account, self.clock.now())
         return found.reason if found else ""
+
+    def told(self, account: str) -> str:
+        found = self.entry(account, self.clock.now())
+        return found.tell if found else ""
 
     def next_end(self, now: float) -> float:
         ends = [one.until for one in self.entries.values()]

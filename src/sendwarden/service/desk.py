@@ -280,8 +280,12 @@ class Desk:
         states = [state.value for state in State]
         if wanted not in states:
             raise Refusal(did_you_mean(wanted, states) or f"a state is one of {', '.join(states)}")
-        before = self._book.state(account, self._clock.now()).value
-        entry = self._entry("state", question, account, state=wanted)
+        now = self._clock.now()
+        before, halved = self._book.state(account, now).value, self._book.incident_until(account, now)
+        tell = " ".join(text_of(question, "tell").split())
+        if tell and State(wanted) not in INCIDENTS:
+            raise Refusal("only of an account that is held or contained is anybody told: leave out --tell")
+        entry = self._entry("state", question, account, state=wanted, tell=tell)
         if wanted == State.NORMAL.value:
             await self._end_incident(account, before, entry)
             await self._book.remove(entry.name)
@@ -290,7 +294,8 @@ class Desk:
         self._log.event("state-set", {**entry.record(), "before": before})
         watching = [one.name for one in self._limiter.site.channels if one.mode is Mode.WATCH]
         done = {"account": account, "state": wanted, "before": before, "set": entry.record()}
-        return {**done, "watching": watching}
+        half = {"half_before": halved, "half_until": self._book.incident_until(account, now)}
+        return {**done, **half, "watching": watching}
 
     async def _end_incident(self, account: str, before: str, entry: Entry) -> None:
         """From here on it has less room for a while; a second time: no more."""

@@ -16,11 +16,12 @@ from sendwarden.engine.limits.ages import hash_of
 from sendwarden.engine.limits.charges import Charge, Charges
 from sendwarden.engine.limits.incoming import KINDS, Key
 from sendwarden.engine.limits.outcome import Over, Taken
-from sendwarden.engine.limits.rules import Counts
+from sendwarden.engine.limits.rules import Counts, OverLimit
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
+from sendwarden.service.shares import share_numbers
 
 if TYPE_CHECKING:
     from sendwarden.engine.limits.meter import AccountMeter
@@ -77,7 +78,7 @@ class Incoming:
             if meter is None:
                 continue
             taken = meter.take(limiter.quantum, _ONE)
-            told += _told(taken, key)
+            told += self._told(taken, key)
             if taken.over:
                 for one in done:
                     one.give_back(limiter.quantum, _ONE, limiter.quantum)
@@ -89,6 +90,21 @@ class Incoming:
             charge.names = {**counted, **{hash_of(*key): False for key in keys}}
             self.charges.remember(name, charge)
         return replace(self._plain(request), told=tuple(told)) if told else None
+
+    def _told(self, taken: Taken, key: Key) -> list[Reason]:
+        """Limits that were reached: nobody hears of less."""
+        rules = self._limiter.site.incoming
+        shared: dict[str, str | int | float] = {
+            "account": key.name,
+            "channel": key.kind,
+            "whose": KINDS[key.kind],
+        }
+        action = OverLimit(rules.verdict)
+        return [
+            Reason("incoming-share", shared | share_numbers(one, action, watched=rules.watched))
+            for one in taken.crossings
+            if one.level == 1
+        ]
 
     def _plain(self, request: Request) -> Decision:
         watched = self._limiter.site.incoming.watched
@@ -116,26 +132,6 @@ class Incoming:
         )
         same = (key, over.limit.counter, over.limit.window)
         return self._repeats.once(same, decision, self._limiter.quantum)
-
-
-def _told(taken: Taken, key: Key) -> list[Reason]:
-    """Limits that were reached: nobody hears of less."""
-    return [
-        Reason(
-            "limit-share",
-            {
-                "account": key.name,
-                "channel": key.kind,
-                "counted": one.limit.counted,
-                "most": one.limit.most,
-                "used": one.used,
-                "percent": round(100 * one.level),
-                "window": WINDOWS[one.limit.window].seconds,
-            },
-        )
-        for one in taken.crossings
-        if one.level == 1
-    ]
 
 
 def _queued(request: Request) -> bytes:

@@ -18,9 +18,10 @@ from sendwarden.engine.programs import program_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
-from sendwarden.engine.webmail import sender_of
-from sendwarden.service.access import AccessTables, TableRun
+from sendwarden.engine.webmail import Headers, sender_of
+from sendwarden.service.access import AccessTables
 from sendwarden.service.allowance import Allowance, Whole
+from sendwarden.service.greychannel import ChannelGreylisting, Later
 from sendwarden.service.grosscheck import Memo, memo_of
 from sendwarden.service.lending import Lending
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
@@ -74,6 +75,7 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
+        self.greylisting: ChannelGreylisting | None = None  # of channels; None: no mail waits
         self._lending = Lending(site, allowance.limiter if allowance else None, outside.log)
         self.tables = AccessTables(site, meters, outside)
 
@@ -153,16 +155,19 @@ class Judge:
         if self._allowance:
             self._allowance.release(queue_id.encode("utf-8", "surrogateescape"))
 
-    def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
-        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
-        return self.tables.step(request, self.channel(request), self.account(request), trace)
+    def access(self, request: Request, memo: Memo | None = None) -> Decision:
+        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked.
 
-    def rewrite(self, message: Message, trace: list[TableRun] | None = None) -> Decision:
-        """At the end of a message: what AUTH_REWRITE says."""
+        With a ``memo`` it may raise `Pending`, like `heard`.
+        """
+        return self.tables.step(request, self.channel(request), self.account(request), memo=memo)
+
+    def rewrite(self, message: Message, memo: Memo | None = None) -> Decision:
+        """At the end of a message: what AUTH_REWRITE says. May raise `Pending`."""
         request, channel = message.request, self.channel(message.request)
         if message.cut and request.login:
             return self._unread(request, channel)
-        return self.tables.rewrite(message, channel, self.account(request), trace)
+        return self.tables.rewrite(message, channel, self.account(request), memo=memo)
 
     def named(self, message: Message) -> Message:
         """A message with the account or program that its header says it is of. To be asked first."""
@@ -186,8 +191,14 @@ class Judge:
         message, _findings, _forged = read_headers(message, self.site.score_headers)
         return self._scanning.scan(message, names)
 
+    def greylist(self, request: Request, headers: Headers | None = None) -> Decision | Later | None:
+        """At RCPT, or with ``headers`` at the end of a message, before it counts: must it wait?"""
+        if self.greylisting is None or not self.site.greylists:
+            return None
+        return self.greylisting.ask(request, self.channel(request), self.account(request), headers)
+
     def memo(self, request: Request) -> Memo | None:
-        """What filters need that may ask greylisting, and then run again; None: none does."""
+        """What filters and tables need that may ask greylisting, and then run again; None: none does."""
         account = self.account(request) if request.login else ""
         return memo_of(self._outside, self._meters, account) if self.site.asks_greylist else None
 

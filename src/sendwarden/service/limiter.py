@@ -162,8 +162,12 @@ class Limiter:
         return self._states.state(account, self._clock.now())
 
     def why(self, account: str) -> str:
-        """The reason that was given for the account's state."""
+        """The reason that was given for the account's state: for administrators alone."""
         return self._states.why(account)
+
+    def told(self, account: str) -> str:
+        """What whoever sends is to be told of the account's state; "": nothing of its own."""
+        return self._states.told(account)
 
     # --- counting
 

@@ -16,6 +16,7 @@ from sendwarden.wire.sjsms import Reply
 __all__ = [
     "AccountStates",
     "Answered",
+    "Checks",
     "Clock",
     "Directory",
     "DirectoryDown",
@@ -24,13 +25,13 @@ __all__ = [
     "EventLog",
     "Exceptions",
     "Fields",
+    "FinishChecks",
     "Ledger",
     "MeterTables",
     "Outside",
     "QueryLog",
     "References",
     "RemoteGreylist",
-    "Reputation",
     "Resolver",
     "Scanner",
     "SharedRoom",
@@ -60,6 +61,10 @@ class AccountStates(Protocol):
 
     def why(self, account: str) -> str:
         """The reason that was given for it; "" where it was never set."""
+        ...
+
+    def told(self, account: str) -> str:
+        """What whoever sends is to be told of it; "": nothing of its own."""
         ...
 
     def incident_until(self, account: str, now: float) -> float | None:
@@ -206,7 +211,11 @@ class Resolver(Protocol):
     async def close(self) -> None: ...
 
 
-class Reputation(Protocol):
+# Gives what checks find within so many seconds; who gives no answer is named. Never raises.
+FinishChecks = Callable[[float], Coroutine[None, None, Findings]]
+
+
+class Checks(Protocol):
     """What DNS lists and other checks say of a client, its sender and its HELO, for greylisting."""
 
     @property
@@ -214,12 +223,8 @@ class Reputation(Protocol):
         """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
         ...
 
-    def known(self, asked: Question) -> Findings | None:
-        """What all checks found, where that is at hand; None: `look`."""
-        ...
-
-    async def look(self, asked: Question, within_s: float) -> Findings:
-        """What they find in that time; who gives no answer is named. Never raises."""
+    def ask(self, asked: Question) -> Findings | FinishChecks:
+        """What they found, where that is at hand; else what is to be awaited, once."""
         ...
 
 

@@ -147,6 +147,7 @@ class Journal:
             while group := await self._in_thread(partial(next, groups, None)):
                 bad += self._restore(group)
                 await asyncio.sleep(0)
+            self._tell_damage(reader)
         except StoreDown as error:
             self._log.warning("state-damaged", f"not all stored counts could be read: {error}")
             self._anew = True

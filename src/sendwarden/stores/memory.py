@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from sendwarden.engine.limits.ages import Ages
 
 # Names under which the meters of accounts are stored, when accounts were first seen, meters of incoming mail,
-# whom accounts wrote to, what greylisting remembers of triplets, and of networks; no table of MeterMaid's can
-# have them.
+# whom accounts wrote to, what greylisting remembers of triplets, of networks, and of networks of accounts; no
+# table of MeterMaid's can have them.
 LIMITS = "= limits"
 AGES = "= ages"
 INCOMING = "= incoming"
 KNOWN = "= known"
 TRIPLETS = "= triplets"
 CLIENTS = "= clients"
+PLACES = "= places"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
 

@@ -5,10 +5,10 @@
 
 from sqlalchemy import Column, Float, Integer, LargeBinary, MetaData, String, Table
 
-VERSION = 2
+VERSION = 3
 
 # Tables that came with a later version than the first.
-LATER = ("exception",)
+LATER = ("exception", "recent")
 
 metadata = MetaData()
 
@@ -31,6 +31,15 @@ meter = Table(
     Column("data", LargeBinary, nullable=False),
     Column("checksum", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# Changes of meters that wait to be put in their places; stores.recent says how `data` is read.
+recent = Table(
+    "recent",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("checksum", Integer, nullable=False),
 )
 
 # Sequences of mapping tables. Their names are bytes as well: a table may make one of what a client sent.

@@ -16,7 +16,7 @@ and commits that the log has lost, are left out and told in `damage`.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sendwarden.core.errors import StoreDown
 from sendwarden.stores import rows
 from sendwarden.stores.batch import Batch
-from sendwarden.stores.memory import Changes
 from sendwarden.stores.opening import (
     BUSY_TIMEOUT_MS,
     StateDamaged,
@@ -43,7 +42,8 @@ from sendwarden.stores.opening import (
     trouble,
     upgrade,
 )
-from sendwarden.stores.schema import VERSION, decision, exception, meta, meter, notice, sequence
+from sendwarden.stores.recent import Recent, laid_over, waiting
+from sendwarden.stores.schema import VERSION, decision, exception, meta, meter, notice, recent, sequence
 from sendwarden.stores.wal import Log, read_log
 
 __all__ = ["SqlState", "StateDamaged", "StateTooNew"]
@@ -55,14 +55,10 @@ LOAD_KEYS = 500
 LOAD_ROWS = 2000
 # Decisions forgotten in one transaction.
 FORGET_ROWS = 1000
-# Rows of meters that are written at a time.
-ROWS_A_STEP = 200
 # A fact in the file: was it closed, so that all of it is in the file and its log may be gone?
 CLOSED = "closed"
-
-_ROW = "(?, ?, ?, ?, ?)"
-_REPLACE = f"REPLACE INTO meter VALUES {_ROW}"  # noqa: S608 - all of it is ours
-_REPLACE_MANY = f"REPLACE INTO meter VALUES {', '.join([_ROW] * ROWS_A_STEP)}"  # noqa: S608
+# What is lost where a row of `recent` is damaged.
+LATEST = "rows of the latest counts"
 
 
 class SqlState:
@@ -79,6 +75,7 @@ class SqlState:
         self._failed = False
         self._engine: Engine | None = None
         self._fold_at = FOLD_BYTES
+        self._recent = Recent()
         self.folds = 0  # so often everything written so far stood in the file itself
         try:
             if not read_only and not path.exists():
@@ -108,7 +105,9 @@ class SqlState:
                 self._begin_log(connection, log)
             if version < VERSION:
                 self._upgrade()
-            self.write(Batch(meta={CLOSED: "no"}))
+            with self._connection() as connection:
+                self._tell_damage(self._recent.load(connection), LATEST)
+            self.write(Batch(meta={CLOSED: "no"}), settled=True)
             self.fold()
 
     def _upgrade(self) -> None:
@@ -161,7 +160,7 @@ class SqlState:
             return
         try:
             if not self._read_only and not self._failed:
-                self.write(Batch(meta={CLOSED: "yes"}))
+                self.write(Batch(meta={CLOSED: "yes"}), settled=True)
         finally:
             if self._failed:
                 self.abandon()
@@ -207,8 +206,14 @@ class SqlState:
     def meters(self) -> Iterator[list[rows.StoredKey]]:
         """All stored keys in groups: table, key, parts, and how many parts were damaged and left out."""
         with self._connection() as connection:
+            connection.exec_driver_sql("BEGIN")  # both tables as they are at one moment
+            there = recent.name in names_of_tables(
+                connection
+            )  # not in a file of an earlier version, only read
+            waits, damaged = waiting(connection) if there else ({}, 0)
+            self._tell_damage(damaged, LATEST)
             reading = connection.execution_options(yield_per=LOAD_ROWS).execute(rows.ALL_METERS)
-            keys = rows.stored_keys(reading)
+            keys = laid_over(rows.stored_keys(reading), waits)
             while group := list(islice(keys, LOAD_KEYS)):
                 yield group
 
@@ -249,8 +254,11 @@ class SqlState:
 
     # --- writing
 
-    def write(self, batch: Batch) -> None:
-        """One transaction. After an exception nothing of it counts as kept, and this object is of no use."""
+    def write(self, batch: Batch, *, settled: bool = False) -> None:
+        """One transaction; ``settled``: and no change of a meter waits for its place any more.
+
+        After an exception nothing of it counts as kept, and this object is of no use.
+        """
         if self._failed:
             raise StoreDown(f"{self.path} has failed before")
         try:
@@ -258,13 +266,27 @@ class SqlState:
                 level = "FULL" if batch.must_last else "NORMAL"
                 _pragma(connection, f"synchronous = {level}")
                 connection.rollback()
-                _write(connection, batch)
+                self._write(connection, batch, settled=settled or batch.anew)
                 connection.commit()
             if self._log_bytes() > self._fold_at:
                 self.fold()
         except StoreDown:
             self._failed = True
             raise
+
+    def _write(self, connection: Connection, batch: Batch, *, settled: bool) -> None:
+        changes = batch.changes
+        if batch.anew:
+            self._recent.forget(connection)
+            connection.execute(delete(meter))
+        elif changes.dropped_tables:
+            self._recent.settle(connection)
+        for table in changes.dropped_tables:
+            connection.execute(delete(meter).where(meter.c.meter_table == table))
+        self._recent.write(connection, changes.meters)
+        if settled:
+            self._recent.settle(connection)
+        _write_records(connection, batch)
 
     def fold(self) -> bool:
         """Fold the log into the file and begin a new one; False if somebody reads from it just now."""
@@ -308,14 +330,8 @@ def _pragma(connection: Connection, what: str) -> tuple[Any, ...]:
     return tuple(result.all()[0]) if result.returns_rows else ()
 
 
-def _write(connection: Connection, batch: Batch) -> None:
-    changes = batch.changes
-    if batch.anew:
-        connection.execute(delete(meter))
-    for table in changes.dropped_tables:
-        connection.execute(delete(meter).where(meter.c.meter_table == table))
-    _write_meters(connection, changes)
-    for name, number in changes.sequences.items():
+def _write_records(connection: Connection, batch: Batch) -> None:
+    for name, number in batch.changes.sequences.items():
         _put(connection, sequence, rows.sequence_row(name, number))
     for record in batch.decisions:
         connection.execute(upsert(decision).values(rows.decision_row(record)).on_conflict_do_nothing())
@@ -336,31 +352,3 @@ def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Insert a row, or put it in the place of the one of that name."""
     other = {name: value for name, value in row.items() if name != "name"}
     connection.execute(upsert(table).values(row).on_conflict_do_update(index_elements=["name"], set_=other))
-
-
-def _write_meters(connection: Connection, changes: Changes) -> None:
-    gone, below = [], []
-    parts: dict[tuple[str, str], list[rows.MeterRow]] = {}
-    for table, change in changes.meters:  # of two changes of one key the later one counts
-        if change.drop:
-            gone.append({"t": table, "k": rows.bytes_of(change.key)})
-            parts.pop((table, change.key), None)
-            continue
-        if change.first_part:
-            below.append({"t": table, "k": rows.bytes_of(change.key), "p": change.first_part})
-        parts.setdefault((table, change.key), []).extend(rows.meter_rows(table, change))
-    if gone:
-        connection.execute(text("DELETE FROM meter WHERE meter_table = :t AND meter_key = :k"), gone)
-    if below:
-        connection.execute(
-            text("DELETE FROM meter WHERE meter_table = :t AND meter_key = :k AND part < :p"), below
-        )
-    added = [row for of_key in parts.values() for row in of_key]
-    # Thousands of rows ten times a second: past the rewriting of names, and many in one step of SQLite's.
-    # Around each step Python hands its lock to whoever answers mail, and waits for it.
-    whole = len(added) - len(added) % ROWS_A_STEP
-    for start in range(0, whole, ROWS_A_STEP):
-        some = chain.from_iterable(added[start : start + ROWS_A_STEP])
-        connection.exec_driver_sql(_REPLACE_MANY, tuple(some))
-    if left := added[whole:]:
-        connection.exec_driver_sql(_REPLACE, left)

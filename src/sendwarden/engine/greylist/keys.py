@@ -64,13 +64,13 @@ class Keys:
     def key(self, network: str, asked: Question) -> int:
         """The triplet's key. ``network`` is that of its client."""
         rules = self.rules
-        if rules.tuple == "user":
+        if asked.by_account or rules.tuple == "account":
+            words = network, "", asked.account or self.mailbox(asked.sender)
+        elif rules.tuple == "user":
             words = network, self.mailbox(asked.sender), folded(asked.recipient)
-        elif rules.tuple == "server":
+        else:
             domain = asked.sender.partition("@")[2]
             words = network, fold_domain(domain), fold_domain(asked.helo or "")
-        else:
-            words = network, "", asked.account or self.mailbox(asked.sender)
         return hash_of(*words)
 
     def mailbox(self, sender: str) -> str:

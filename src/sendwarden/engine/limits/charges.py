@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .meter import ENDLESS, AccountMeter
 from .outcome import NOTHING_CAME, Over, Taken
 from .people import Name
-from .rules import MESSAGE, RECIPIENTS, Counts, Limit
+from .rules import MESSAGE, NOTHING, RECIPIENTS, Counts, Limit
 from .windows import QUANTUM_S
 
 GENERATION_S = 60
@@ -86,6 +86,11 @@ class Charge:
             whole = whole.plus(counts)
         return whole
 
+    @property
+    def so_far(self) -> Counts:
+        """The same with its distinct recipients."""
+        return self.total._replace(distinct=len(self.names or ()))
+
     def plainly(self, whole: Counts) -> bool:
         """Is it charged just so much, and nothing else of it is counted?"""
         plain = not (self.parts or self.let_by or self.meter.others)
@@ -93,7 +98,9 @@ class Charge:
 
     def quick(self, quantum: int) -> bool:
         """One more recipient, if nothing can come of it. False: nothing was counted."""
-        if quantum != self.quantum or self.recipient_room < 1 or not self.meter.quick(quantum, 0, 1):
+        if self.settled or quantum != self.quantum or self.recipient_room < 1:
+            return False
+        if not self.meter.quick(quantum, 0, 1):
             return False
         self.recipients += 1
         self.recipient_room -= 1
@@ -318,12 +325,12 @@ class Charges:
         so_far = charge.total.recipients if charge else 0
         cap = asked.meter.limits.per_message
         if cap is not None and so_far + counts.recipients > cap:
-            return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0))
+            return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0, wanted=so_far + counts.recipients))
         known = (charge.names or ()) if charge else ()
         names = tuple(name for name in asked.names if name not in known)
         # Which of the whole's recipients were let by is not known: none of them counts as a person.
         names = () if charge and charge.let_by else names
-        taken = asked.meter.take(asked.quantum, counts, names)
+        taken = asked.meter.take(asked.quantum, counts, names, charge.so_far if charge else NOTHING)
         if taken.over:
             return taken
         counts = counts._replace(new=len(taken.fresh))

@@ -17,11 +17,10 @@ from functools import reduce
 from itertools import count
 from typing import NamedTuple
 
-from .meter import ENDLESS, AccountMeter
+from .meter import ENDLESS, AccountMeter, Names
 from .outcome import NOTHING_CAME, Over, Taken
-from .people import Name
 from .rows import merged
-from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
+from .rules import COUNTERS, NOTHING, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS
 
 # A lease is one part in so many of what is left.
@@ -109,7 +108,7 @@ class SharedMeter(AccountMeter):
 
     # --- counting
 
-    def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
+    def take(self, quantum: int, counts: Counts, names: Names = (), before: Counts = NOTHING) -> Taken:
         """As `AccountMeter.take`. Raises `NeedsRoom` where the lease does not reach.
 
         Who the recipients are, each process knows of its own messages alone.
@@ -120,9 +119,10 @@ class SharedMeter(AccountMeter):
         self.roll(quantum)
         limited = {limit.counter for limit in self.limits.limits if counts[limit.counter]}
         lacking = [counter for counter in limited if counts[counter] > self._lease(counter)]
-        if lacking and not self._asked:
+        if lacking and not self._asked and not self._never(counts, before):
             raise NeedsRoom(self, counts)
-        if lacking and self._pool_answers and self._over(self.sums(quantum), counts, names, quantum) is None:
+        known = lacking and self._pool_answers
+        if known and self._over(self.sums(quantum), counts, names, quantum, before) is None:
             raise NeedsRoom(self, counts)  # what was granted has gone with its quantum
         if self._asked:
             self._promised = _positive(self._promised.minus(counts))
@@ -131,7 +131,12 @@ class SharedMeter(AccountMeter):
             short = [counter for counter in limited if counts[counter] > self._lease(counter)]
             if short:
                 return Taken(self._not_known(short, quantum))
-        return super().take(quantum, counts, names)
+        return super().take(quantum, counts, names, before)
+
+    def _never(self, counts: Counts, before: Counts) -> bool:
+        """Is a message larger than a limit, so that the pool need not be asked?"""
+        whole = counts.plus(before)
+        return any(whole[limit.counter] > limit.most for limit in self.limits.limits)
 
     def _lease(self, counter: int) -> int:
         """What is left of what was drawn; what was promised only for those who were promised."""

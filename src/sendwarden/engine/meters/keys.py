@@ -1,7 +1,6 @@
 """What all tables share: keys, readings, and what a store must be told of a key."""
 
 import hashlib
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -35,8 +34,7 @@ class Reading(NamedTuple):
     trouble: str = ""  # "", "evicted" (a key that counted), "grown", "full" (not counted)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a store must do about one key to find it again: drop it, or write parts and forget older ones."""
 
     key: str
