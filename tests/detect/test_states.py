@@ -36,7 +36,10 @@ def evidence_of(**families: float) -> list[float]:
         ({"ACCESS": 4, "NOVELTY": 3, "RATE": 2}, 0, State.THROTTLED),  # three agree
         ({"ACCESS": 7, "NOVELTY": 5, "RATE": 5, "CHANGES": 5}, 0, State.THROTTLED),  # context never holds
         ({"ACCESS": 6, "CONTENT": 3}, 1, State.WATCHED),  # one fact of outcome may be chance
-        ({"ACCESS": 6, "CONTENT": 3}, 2, State.THROTTLED),
+        ({"ACCESS": 6, "CONTENT": 3}, 2, State.WATCHED),
+        ({"ACCESS": 6, "CONTENT": 3}, 3, State.THROTTLED),
+        ({"ACCESS": 7, "CONTENT": 7}, 2, State.THROTTLED),  # two families take three facts
+        ({"ACCESS": 7, "CONTENT": 7}, 3, State.HELD),
         ({"ACCESS": 7, "NOVELTY": 5, "CONTENT": 3}, 1, State.THROTTLED),
         ({"ACCESS": 7, "NOVELTY": 5, "CONTENT": 3}, 2, State.HELD),
         ({"ACCESS": 7, "NOVELTY": 5, "RATE": 5, "CONTENT": 3}, 2, State.CONTAINED),

@@ -18,7 +18,7 @@ from sendwarden.core.event import (
 from sendwarden.detect.memory import DAY, DAY_S, DAYS, FIRST, LAST, SENT, Places
 from sendwarden.detect.places import address_key, country_key, network_key, prefix_key
 from sendwarden.detect.profile import Profile
-from sendwarden.detect.sighting import KNOWN_AFTER_S, SETTLED_DAYS, Network, Sighting, is_beginning
+from sendwarden.detect.sighting import KNOWN_AFTER_S, SETTLED_DAYS, Network, Sighting, is_at_home
 from sendwarden.detect.signals import content, rejections, velocity
 from sendwarden.detect.site import OpenMessage, SiteContext, stranger_bit
 
@@ -134,8 +134,8 @@ def _used(profile: Profile, seen: Sighting, origin: Origin, site: SiteContext, *
         profile.at_home_at = seen.at
         profile.failures = 0
     if not hidden and (address or origin.asn):
-        home = is_beginning(profile, origin, site, seen.at)
-        _places(profile, origin, site, _Visit(int(seen.at), sent, home, profile.calm))
+        home = is_at_home(profile, origin, site, seen.at)
+        _places(profile, origin, site, _Visit(int(seen.at), sent, home, profile.at_ease))
 
 
 @dataclass(frozen=True, slots=True)

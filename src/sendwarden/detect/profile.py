@@ -8,7 +8,7 @@ from array import array
 from dataclasses import dataclass, field
 
 from sendwarden.core.account import State
-from sendwarden.detect.families import FAMILIES, Family
+from sendwarden.detect.families import FAMILIES, OUTCOMES, Family
 from sendwarden.detect.finding import Number
 from sendwarden.detect.memory import Acquaintances, Facts, Places
 
@@ -18,6 +18,8 @@ SEEN_BITS, SEEN_MOST = 4096, 340
 REASONS = 6
 # A habit is halved when it is made of so many.
 FORGETS = 400
+# Bits of outcome that are more than an accident.
+SOMETHING = 1.0
 # So long an account is learnt before what is new about it says much.
 LEARNING_S = 3 * 86_400
 
@@ -120,6 +122,13 @@ class Profile:
     def calm(self) -> bool:
         """Is there nothing against it? Only then what it does becomes habit."""
         return self.state is State.NORMAL
+
+    @property
+    def at_ease(self) -> bool:
+        """May its places become known? Travel alone must not keep them strange for ever."""
+        if self.state is State.WATCHED:
+            return not any(self.quiet[family] >= SOMETHING for family in OUTCOMES)
+        return self.calm
 
     def learning(self, at: float) -> bool:
         return not self.first_at or at - self.first_at < LEARNING_S

@@ -124,11 +124,11 @@ def network_of(
     if not key or (address is not None and site.shared(address_key(address), at)):
         return Network.HIDDEN
     row = profile.networks.find(key)
-    if row < 0 or not profile.networks.rows[row + DAYS]:
-        return Network.KNOWN if is_beginning(profile, origin, site, at) else Network.NEW
-    if profile.networks.rows[row + DAYS] >= SETTLED_DAYS:
+    if row >= 0 and profile.networks.rows[row + DAYS] >= SETTLED_DAYS:
         return Network.OWN
-    return Network.KNOWN if is_known(profile, profile.networks, row, at) else Network.NEW
+    if row >= 0 and is_known(profile, profile.networks, row, at):
+        return Network.KNOWN
+    return Network.KNOWN if is_beginning(profile, origin, site, at) else Network.NEW
 
 
 def is_known(profile: Profile, places: Places, row: int, at: float) -> bool:
@@ -136,11 +136,18 @@ def is_known(profile: Profile, places: Places, row: int, at: float) -> bool:
     rows = places.rows
     if not rows[row + DAYS]:
         return False
-    return rows[row + DAYS] > 1 or (profile.calm and at - rows[row + SENT] >= KNOWN_AFTER_S)
+    return rows[row + DAYS] > 1 or (profile.at_ease and at - rows[row + SENT] >= KNOWN_AFTER_S)
 
 
 def is_beginning(profile: Profile, origin: Origin, site: SiteContext, at: float) -> bool:
-    """Is the account so new, and the country so likely, that where it is now is taken for its own?"""
+    """Is the account, or the site, so new that nobody can say where it is usually?"""
+    if not profile.learning(at):
+        return False
+    return site.learning(at) or is_at_home(profile, origin, site, at)
+
+
+def is_at_home(profile: Profile, origin: Origin, site: SiteContext, at: float) -> bool:
+    """Is an account that is still learnt in so likely a country that the place is its own at once?"""
     country = origin.country
     if not profile.learning(at):
         return False
@@ -149,16 +156,16 @@ def is_beginning(profile: Profile, origin: Origin, site: SiteContext, at: float)
     if not len(profile.countries):
         return site.learning(at)
     row = profile.countries.find(country_key(country))
-    return row >= 0 and profile.countries.rows[row + DAYS] > 0
+    return row >= 0 and profile.countries.rows[row + DAYS] >= SETTLED_DAYS
 
 
 def is_new_country(profile: Profile, origin: Origin, network: Network, site: SiteContext, at: float) -> bool:
     if origin.country is None or network in (Network.OWN, Network.HIDDEN):
         return False
     row = profile.countries.find(country_key(origin.country))
-    if row < 0 or not profile.countries.rows[row + DAYS]:
-        return not is_beginning(profile, origin, site, at)
-    return not is_known(profile, profile.countries, row, at)
+    if row >= 0 and is_known(profile, profile.countries, row, at):
+        return False
+    return not (is_beginning(profile, origin, site, at) or site.home(origin.country))
 
 
 def is_forwarded(profile: Profile, event: SubmissionEvent, network: Network) -> bool:

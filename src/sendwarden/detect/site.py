@@ -35,6 +35,7 @@ ORDINARY = 5
 # A country likewise, with a share of the accounts.
 COMMON_SHARE = 0.01
 COMMON = 3
+HOME_SHARE = 0.5
 # A site is learnt so long before what is new to all of it says anything.
 LEARNING_S = 3 * DAY_S
 SITE_SEEN_BITS, SITE_SEEN_MOST = 1 << 21, 200_000
@@ -117,6 +118,10 @@ class SiteContext:
         """Is this a country that many accounts are in?"""
         count = self.countries.get(country, 0)
         return count >= COMMON and count >= COMMON_SHARE * self.accounts
+
+    def home(self, country: str) -> bool:
+        """Is this where most are? Nobody is there for the first time."""
+        return self.common(country) and self.countries[country] >= HOME_SHARE * sum(self.countries.values())
 
     def ordinary(self, origin: Origin) -> bool:
         """Is this a network that many accounts are at home in?"""

@@ -18,9 +18,9 @@ THRESHOLDS = {State.WATCHED: 5.0, State.THROTTLED: 9.0, State.HELD: 13.3, State.
 STRONG, VERY_STRONG = 2.0, 2.5
 FAMILIES_LEAST = 2
 # Chance can do one thing to anybody: one bounce, one message that a scanner dislikes. Holding takes two such
-# facts, not more than a day apart (the first of two is worth half by then), and throttling takes them as well
-# unless three families agree, or two have nearly all that context can say.
-FACTS_LEAST = 1.5
+# facts, not more than a day apart (the first of two is worth half by then), or three if only two families
+# agree. Throttling takes them as well, unless three families agree, or two say nearly all that they can.
+FACTS_LEAST, FACTS_OF_TWO = 1.5, 2.5
 FAMILIES_AGREE, NEARLY_ALL = 3, 11.0
 CONTAINED_FAMILIES, CONTAINED_AFTER_S = 3, 600.0
 # A state is left below this share of its threshold, for so long.
@@ -40,8 +40,9 @@ def called_for(bits: Sequence[float], facts: float, factor: float, held_s: float
     if total < THRESHOLDS[State.THROTTLED] * factor or families < FAMILIES_LEAST:
         return State.WATCHED
     outcome = max([bits[family] for family in OUTCOMES])
-    proven = facts >= FACTS_LEAST and outcome >= STRONG
-    if families < FAMILIES_AGREE and not proven and total < NEARLY_ALL * factor:
+    agreed = families >= FAMILIES_AGREE
+    proven = facts >= (FACTS_LEAST if agreed else FACTS_OF_TWO) and outcome >= STRONG
+    if not agreed and not proven and total < NEARLY_ALL * factor:
         return State.WATCHED
     strong = sum(b >= VERY_STRONG for b in bits)
     convicts = proven and outcome >= VERY_STRONG and strong >= FAMILIES_LEAST
