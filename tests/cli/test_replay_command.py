@@ -76,6 +76,18 @@ def test_domains_come_from_the_settings_or_the_command_line(commands: Commands, 
     assert named["domains"] == ["named.example"]
 
 
+def test_mail_to_a_phisher_on_the_list_is_evidence(commands: Commands) -> None:
+    (commands.folder / "sendwarden.toml").write_text("")
+    events, phishers = commands.folder / "events.jsonl", commands.folder / "phishers"
+    events.write_text(write_event(SubmissionEvent(5.0, "bob", "m", recipients=("Verify@phish.example",))))
+    phishers.write_text("verify@phish.example,A,20240101\nnobody\n")
+
+    said = commands.on_folder("replay", str(events), "--phishers", str(phishers), "--json")
+
+    assert said.records[0]["states"] == {"watched": 1}
+    assert said.code == 1 and f"{phishers}:2: no address; write one a line" in said.err
+
+
 def test_wrong_lines_are_told_and_left_out(commands: Commands) -> None:
     (commands.folder / "sendwarden.toml").write_text("")
     events = commands.folder / "events.jsonl"

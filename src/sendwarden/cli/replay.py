@@ -19,6 +19,7 @@ from sendwarden.core.event import Event
 from sendwarden.core.event_line import LINE_BYTES, LineError, read_events
 from sendwarden.core.identity import account_of, fold_domain
 from sendwarden.detect.machine import Machine
+from sendwarden.detect.reply_list import read_reply_list
 from sendwarden.detect.site import SiteContext
 from sendwarden.service.replay import Replay, own_domains
 from sendwarden.service.replay_report import Known, Record, report, verdict_record
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, metavar="FILE", help="what accounts are, as simulate writes it")
     parser.add_argument(
         "--domain", action="append", default=[], help="an own domain, in place of site.domains; repeatable"
+    )
+    parser.add_argument(
+        "--phishers", type=Path, metavar="FILE", help="addresses at which phishers collect answers"
     )
     parser.add_argument("--report", type=one_of("report", "html", "json"), help="all of it, as html or json")
 
@@ -97,7 +101,8 @@ def _replay(arguments: argparse.Namespace, loaded: Loaded, truth: dict[str, Know
     named = tuple(fold_domain(domain) for domain in arguments.domain) or loaded.site.domains
     domains = named or own_domains(sample)
     internal: Networks = (*loaded.site.internal, *PRIVATE)
-    replay = Replay(Machine(SiteContext(KEY, domains, internal)), loaded.site.identity)
+    phishers = _phishers(arguments.phishers, wrong) if arguments.phishers else frozenset[str]()
+    replay = Replay(Machine(SiteContext(KEY, domains, internal, phishers)), loaded.site.identity)
     changes = replay.changes(chain(sample, events))
     if arguments.verdicts:
         with arguments.verdicts.open("w", encoding="ascii") as file:
@@ -126,6 +131,14 @@ def _bounded(lines: "Iterator[bytes]") -> Iterator[bytes]:
         yield line
         while len(line) > LINE_BYTES and not line.endswith(b"\n"):
             line = readline(LINE_BYTES + 1)
+
+
+def _phishers(file: Path, wrong: _Wrong) -> frozenset[str]:
+    """Raises `OSError`."""
+    found, lines = read_reply_list(file.read_text("utf-8", "replace"))
+    for number in lines:
+        wrong(file, number, LineError("no address; write one a line, what follows a comma is ignored"))
+    return found
 
 
 def _truth(file: Path, loaded: Loaded) -> dict[str, Known]:
