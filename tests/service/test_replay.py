@@ -84,6 +84,19 @@ def throttled(replay: Replay) -> None:
         values[5], values[6], values[7] = 7, 5, 5
 
 
+def test_what_got_out_is_counted_from_the_first_suspicion_on(
+    events: list[Event], done: tuple[Replay, list[Record]]
+) -> None:
+    for account in done[0].accounts.values():
+        if account.held_at is None:
+            continue
+        rose = max(c.at for c in account.changes if c.before is State.NORMAL and c.at <= account.held_at)
+        sent = [
+            event for event in events if isinstance(event, SubmissionEvent) and event.account == account.name
+        ]
+        assert account.messages_before <= sum(rose <= event.at <= account.held_at for event in sent)
+
+
 def message(at: float, number: int, count: int) -> SubmissionEvent:
     recipients = tuple(f"s{number}x{each}@far.example" for each in range(count))
     return SubmissionEvent(at, "bob", f"m{number}", recipients=recipients)

@@ -183,8 +183,9 @@ def _lines(found: Record, output: Output) -> None:
         if account["without"]:
             output.line(f"  {account['without']}")
         output.line(
-            f"  before it was held: {account['messages_before']} messages to {account['recipients_before']} "
-            f"recipients, of which the probe hold lets {account['recipients_let_through']} through"
+            f"  from the first suspicion on, until it was held: {account['messages_before']} messages to "
+            f"{account['recipients_before']} recipients; the probe hold lets "
+            f"{account['recipients_let_through']} through"
         )
     if truth := found.get("truth"):
         output.line()

@@ -55,8 +55,8 @@ def _stopped(found: Record) -> str:
         "account",
         "steps",
         "why",
-        "messages before",
-        "recipients before",
+        "messages from the first suspicion to held",
+        "recipients",
         "let through by the probe hold",
     )
     return f"<h2>Throttled, held, contained</h2>{_table(names, rows)}" if rows else ""

@@ -4,7 +4,7 @@
 event that lies before the last one of its account is taken for as late as that one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sendwarden.core.account import State
@@ -13,8 +13,10 @@ from sendwarden.core.identity import split_address
 from sendwarden.detect import evidence, states
 from sendwarden.detect.breaker import Breaker
 from sendwarden.detect.explain import Why, why
+from sendwarden.detect.families import Family
 from sendwarden.detect.learning import learn
 from sendwarden.detect.memory import DAY_S
+from sendwarden.detect.places import address_key
 from sendwarden.detect.profile import Profile
 from sendwarden.detect.sighting import Sighting, sight
 from sendwarden.detect.signals import infrastructure, novelty, rejections
@@ -51,19 +53,18 @@ class Machine:
     def observe(self, event: Event) -> Change | None:
         """One event. The change of its account's state, if any."""
         site = self.site
-        profile = self.profiles.get(event.account)
+        profile = self.profiles.get(event.account) or self._begin(event)
         if profile is None:
-            profile = self.profiles[event.account] = Profile(event.account, 0.0)
-            site.accounts += 1
-            site.first_at = site.first_at or event.at
+            return None
         evidence.decay(profile, event.at)
         seen = sight(profile, event, site)
+        before = profile.quiet[Family.REJECTIONS], profile.bulk[Family.REJECTIONS]
         for look in BY_EVENT[type(event)]:
             for finding in look(profile, seen, site):
                 correction = self.corrections.get(finding.reason, 0.0)
                 evidence.add(profile, finding, event.at, correction)
         if isinstance(event, DeliveryEvent):
-            self._refusals(profile, event)
+            self._refusals(profile, event, before)
         learn(profile, seen, site)
         if profile.state is State.NORMAL and not any(profile.quiet):
             return None
@@ -71,6 +72,20 @@ class Machine:
         if profile.state is not State.NORMAL:
             self._suspect(profile, seen)
         return change
+
+    def _begin(self, event: Event) -> Profile | None:
+        """Of an account that did nothing yet nothing is kept: strangers make up names, and fail as them."""
+        site = self.site
+        if isinstance(event, LoginEvent) and not event.success and event.origin.address is not None:
+            site.failed(address_key(event.origin.address), event.account, event.at)
+        if not isinstance(event, (LoginEvent, SubmissionEvent)):
+            return None
+        if isinstance(event, LoginEvent) and not event.success:
+            return None
+        site.accounts += 1
+        site.first_at = site.first_at or event.at
+        profile = self.profiles[event.account] = Profile(event.account, 0.0)
+        return profile
 
     def sweep(self, at: float) -> Iterator[Change]:
         """Accounts that leave a state by time alone. To be called now and then."""
@@ -152,33 +167,18 @@ class Machine:
             if len(honest) <= 1:
                 self.site.add_incident(key, at)
 
-    def _refusals(self, profile: Profile, event: DeliveryEvent) -> None:
+    def _refusals(self, profile: Profile, event: DeliveryEvent, before: tuple[float, float]) -> None:
         """A domain that refuses several accounts lists the site: what came of it is taken back."""
         if event.dsn is None or not event.dsn.startswith(rejections.POLICY):
             return
         site, domain = self.site, split_address(event.recipient)[1].lower()
-        message = site.messages.get(event.message)
-        if message is None:
-            return
-        bits = rejections.POLICY_BITS / max(1.0, message.count / rejections.ONE_LIST)
-        site.note_refusal(domain, profile.account, event.at, (bits, bits))
+        quiet, bulk = (
+            profile.quiet[Family.REJECTIONS] - before[0],
+            profile.bulk[Family.REJECTIONS] - before[1],
+        )
+        site.note_refusal(domain, profile.account, event.at, (max(0.0, quiet), max(0.0, bulk)))
         if site.refused(domain, profile.account, event.at):
             for account, quiet, bulk in site.taken_back(domain, event.at):
                 other = self.profiles[account]
-                family = 0
-                other.quiet[family] = max(0.0, other.quiet[family] - quiet)
-                other.bulk[family] = max(0.0, other.bulk[family] - bulk)
-
-
-def run(machine: Machine, events: Iterable[Event], sweep_s: float = 600.0) -> Iterator[Change]:
-    """All changes of a stream of events, with those that come by time alone in between."""
-    next_sweep = 0.0
-    for event in events:
-        if event.at >= next_sweep:
-            yield from machine.sweep(event.at)
-            next_sweep = event.at + sweep_s
-        if change := machine.observe(event):
-            yield change
-
-
-__all__ = ["Change", "LoginEvent", "Machine", "run"]
+                for values, bits in ((other.quiet, quiet), (other.bulk, bulk)):
+                    values[Family.REJECTIONS] = max(0.0, values[Family.REJECTIONS] - bits)

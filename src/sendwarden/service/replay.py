@@ -34,7 +34,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class Account:
-    """What a replay saw of one account. Numbers end with ``_before`` that stop when it is held."""
+    """What a replay saw of one account.
+
+    Numbers that end with ``_before`` begin when it last stopped being normal, and end when it is held.
+    """
 
     name: str
     changes: list[Change] = field(default_factory=list)
@@ -105,6 +108,8 @@ class Replay:
     def _changed(self, change: Change) -> None:
         account = self.account(change.account)
         account.changes.append(change)
+        if change.before is State.NORMAL and account.held_at is None:
+            account.messages_before = account.recipients_before = account.out_before = 0
         if RANK[change.after] >= RANK[State.HELD] and account.held_at is None:
             account.held_at = change.at
         if RANK[change.after] >= RANK[State.THROTTLED] and account.waiting is None:

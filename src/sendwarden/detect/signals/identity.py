@@ -6,6 +6,7 @@ from sendwarden.core.event import SubmissionEvent
 from sendwarden.core.identity import split_address
 from sendwarden.detect.families import Family
 from sendwarden.detect.finding import Finding
+from sendwarden.detect.memory import DAYS
 from sendwarden.detect.profile import Profile
 from sendwarden.detect.sighting import Sighting
 from sendwarden.detect.site import SiteContext
@@ -46,4 +47,4 @@ def is_own_name(profile: Profile, address: str, site: SiteContext) -> bool:
     if local == split_address(profile.account)[0].lower() and site.is_own(address):
         return True
     row = profile.headers.find(site.digest(address))
-    return row >= 0 and bool(profile.headers.rows[row + 3])
+    return row >= 0 and bool(profile.headers.rows[row + DAYS])
