@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sendwarden.core.account import State
-from sendwarden.core.event import ComplaintSource, Outcome
+from sendwarden.core.event import ComplaintSource, Outcome, SubmissionEvent
 from sendwarden.detect import evidence
 from sendwarden.detect.breaker import LEAST, Breaker
 from sendwarden.detect.explain import counterfactual, line
@@ -109,6 +109,15 @@ def test_time_that_runs_backwards_changes_nothing() -> None:
     evidence.decay(profile, START - DAY)
 
     assert evidence.score(profile) == 4
+
+
+def test_an_event_from_long_ago_is_taken_for_as_late_as_the_one_before() -> None:
+    site = with_past()
+    blast(site, 3)
+    before = evidence.score(site.profile())
+    site.tell(SubmissionEvent(5.0, "bob", "old", recipients=("x@far.example",)))
+
+    assert evidence.score(site.profile()) >= before - 3
 
 
 # --- whole accounts

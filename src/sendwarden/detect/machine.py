@@ -5,7 +5,7 @@ event that lies before the last one of its account is taken for as late as that 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sendwarden.core.account import State
 from sendwarden.core.event import DeliveryEvent, Event, LoginEvent, SubmissionEvent
@@ -56,6 +56,8 @@ class Machine:
         profile = self.profiles.get(event.account) or self._begin(event)
         if profile is None:
             return None
+        if event.at < profile.evidence_at:
+            event = replace(event, at=profile.evidence_at)
         evidence.decay(profile, event.at)
         seen = sight(profile, event, site)
         before = profile.quiet[Family.REJECTIONS], profile.bulk[Family.REJECTIONS]
