@@ -116,10 +116,10 @@ def test_strangers_of_a_throttled_account_go_out_as_outcomes_come_back() -> None
         for n, recipient in enumerate(first.recipients[:3])
     ]
     list(replay.changes(back))
-    assert account.out_before == 8
+    assert 8 <= account.out_before <= 10  # those that waited come back as fast as the others
 
     list(replay.changes([LoginEvent(1002 + 3000 + n * 700, "bob", success=True) for n in range(3)]))
-    assert account.out_before == 12 and account.waiting and account.waiting.longest_s < 6000
+    assert account.out_before == 12 and account.waiting and account.waiting.longest_s < 1500
 
 
 def test_events_that_are_late_are_taken_for_as_late_as_the_one_before() -> None:

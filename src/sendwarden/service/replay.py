@@ -5,6 +5,7 @@ A replay cannot know what a thief would have done had he been held, so that it r
 the same events and settings give the same verdicts.
 """
 
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,8 @@ from sendwarden.detect.states import RANK
 SWEEP_S = 600.0
 # A domain is the site's own if so many of its envelope senders have it, where nobody named the domains.
 DOMAIN_SHARE = 0.05
+# How much of what outcomes took so far is kept when another one comes.
+LATENCY_KEPT = 0.8
 
 
 @dataclass(slots=True)
@@ -26,7 +29,10 @@ class Waiting:
     """The probe hold of one account."""
 
     queue: deque[tuple[float, str, int]] = field(default_factory=deque)  # when, which message, strangers
-    out: deque[tuple[float, str]] = field(default_factory=deque)  # when, which message: no outcome yet
+    # Strangers of whom no outcome has come: until when it is waited for, which message. "": they waited here,
+    # so that their outcomes in the log are too early; one that takes as long as others stands in.
+    out: list[tuple[float, str]] = field(default_factory=list)
+    latency_s: float = probe.PATIENCE_S  # of outcomes of this account, lately
     longest_s: float = 0.0
     # By message since then how many recipients got it.
     got: Counter[str] = field(default_factory=Counter)
@@ -137,7 +143,8 @@ class Replay:
         )
         account.out_before += now
         account.waiting.got[event.message] += count - strangers + now
-        account.waiting.out.extend((event.at, event.message) for _ in range(now))
+        for _ in range(now):
+            insort(account.waiting.out, (event.at + probe.PATIENCE_S, event.message))
         if strangers > now:
             account.waiting.queue.append((event.at, event.message, strangers - now))
 
@@ -148,33 +155,49 @@ class Replay:
         assert waiting is not None
         if event.outcome is Outcome.DEFERRED:
             return
-        for number, (_at, message) in enumerate(waiting.out):
+        sent = self.machine.site.messages.get(event.message)
+        if sent is not None:
+            took = min(probe.PATIENCE_S, event.at - sent.at)
+            known = waiting.latency_s < probe.PATIENCE_S
+            waiting.latency_s = (
+                waiting.latency_s * LATENCY_KEPT + took * (1 - LATENCY_KEPT) if known else took
+            )
+        for number, (_until, message) in enumerate(waiting.out):
             if message == event.message:
                 del waiting.out[number]
                 break
         self._let(account, event.at)
 
     def _let(self, account: Account, at: float) -> None:
+        """Let through what could go by now, each when outcomes of others had come."""
         waiting = account.waiting
         assert waiting is not None
-        while waiting.out and waiting.out[0][0] <= at - probe.PATIENCE_S:
-            waiting.out.popleft()
-        state = self.machine.profiles[account.name].state
+        state, then = self.machine.profiles[account.name].state, at
         while waiting.queue:
             submitted, message, strangers = waiting.queue[0]
             now = probe.let_through(state, strangers, len(waiting.out))
-            if not now:
+            if now:
+                self._release(account, then, now, throttled=state is State.THROTTLED)
+                if now == strangers:
+                    waiting.queue.popleft()
+                    waiting.longest_s = max(waiting.longest_s, then - submitted)
+                else:
+                    waiting.queue[0] = (submitted, message, strangers - now)
+            elif waiting.out and waiting.out[0][0] <= at:
+                then = max(submitted, waiting.out.pop(0)[0])
+            else:
                 return
-            if state is State.THROTTLED:
-                waiting.out.extend((at, "") for _ in range(now))
-            if account.held_at is None:
-                account.out_before += now
-                waiting.got[message] += now
-            if now < strangers:
-                waiting.queue[0] = (submitted, message, strangers - now)
-                return
-            waiting.queue.popleft()
-            waiting.longest_s = max(waiting.longest_s, at - submitted)
+
+    @staticmethod
+    def _release(account: Account, at: float, count: int, *, throttled: bool) -> None:
+        waiting = account.waiting
+        assert waiting is not None
+        if throttled:
+            for _ in range(count):
+                insort(waiting.out, (at + waiting.latency_s, ""))
+        if account.held_at is None:
+            account.out_before += count
+            waiting.got[waiting.queue[0][1]] += count
 
 
 def own_domains(events: Iterable[Event]) -> tuple[str, ...]:
