@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, open_state
-from sendwarden.cli.desk import ask
+from sendwarden.cli.desk import ask, untold
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.error(str(error))
         return CANNOT
     output.record({**answer, **({"decisions": decisions} if arguments.verb == "why" else {})})
-    for line in _lines(arguments, answer):
+    for line in (*_lines(arguments, answer), *untold(answer)):
         output.line(line)
     for decision in decisions:
         output.line(

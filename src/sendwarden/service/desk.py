@@ -36,6 +36,8 @@ UNLIMITED = "unlimited"
 # With it `top` lists networks, domains and mailboxes of incoming mail, by their share.
 INCOMING = "incoming"
 NO_REASON = "acts by hand have a reason: --reason 'why'"
+# Of a text for whoever sends: an SMTP reply is a line, with help page and reference behind it.
+TELL_LETTERS = 300
 # Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
 # told anew what holds for it.
 SLICE = 200
@@ -95,7 +97,9 @@ class Desk:
         verb = self._verbs.get(str(question.get("verb")))
         if verb is None:
             raise Refusal(f"this daemon knows no verb {question.get('verb')!r}: is it of another version?")
-        return await verb(question)
+        answer = await verb(question)
+        others = await self._book.others_know()
+        return answer if others is None else {**answer, "others_know": others}
 
     # --- looking
 
@@ -265,12 +269,13 @@ class Desk:
             raise Refusal(NO_REASON)
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
         channels += [SPAM_SCORED] * (not only)
-        gone = [name for name in channels if self._limiter.table.reset(name, account)]
+        gone = self._limiter.reset(account, only)
         if room := self._limiter.room:
             away = [name for name in channels if not await room.forget(key_of(name, account))]
             if away:
                 raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
-        self._limiter.changed()
+        by, reason = acted(question).values()
+        await self._book.say_reset(account, only, str(by), str(reason))
         self._log.event("limits-reset", {"account": account, "channels": gone, **acted(question)})
         return {"account": account, "channels": gone}
 
@@ -285,6 +290,8 @@ class Desk:
         tell = " ".join(text_of(question, "tell").split())
         if tell and State(wanted) not in INCIDENTS:
             raise Refusal("only of an account that is held or contained is anybody told: leave out --tell")
+        if len(tell) > TELL_LETTERS:
+            raise Refusal(f"what whoever sends is told has {TELL_LETTERS} letters at the most")
         entry = self._entry("state", question, account, state=wanted, tell=tell)
         if wanted == State.NORMAL.value:
             await self._end_incident(account, before, entry)
