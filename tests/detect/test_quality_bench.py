@@ -3,7 +3,8 @@
 import pytest
 
 from bench.detection_baselines import BASELINES
-from bench.detection_quality import OURS, measure, report, run, wilson
+from bench.detection_quality import measure, run
+from bench.detection_report import OURS, report, wilson
 from sendwarden.core.event import DeliveryEvent, LoginEvent, Origin, Outcome, SubmissionEvent
 
 
