@@ -38,10 +38,14 @@ WORDS: Mapping[str, Sequence[str]] = {
     "dnsbl": ["check", "192.0.2.7"],
     "greylist": ["show", "192.0.2.7", "eve@example.org", "bob@example.org"],
     "log": ["read", "message"],
+    "replay": [os.devnull],
+    "simulate": ["--out", "message", "--users", "2", "--days", "1"],
     "help": [],
 }
+# Commands that read no settings.
+WITHOUT = ("help", "simulate")
 MESSAGE = "Subject: a\n\nText.\n"
-READ_SETTINGS = [name for name in NAMES if name != "help"]
+READ_SETTINGS = [name for name in NAMES if name not in WITHOUT]
 
 
 def test_the_table_above_has_every_command() -> None:
@@ -70,7 +74,7 @@ def test_every_command_tells_what_it_takes(command: str, commands: Commands) -> 
     said = commands.run(command, "--help")
 
     assert said.code == GOOD and said.out.startswith(f"usage: sendwarden {command}")
-    assert "--json" in said.out and ("--config FILE" in said.out) is (command != "help")
+    assert "--json" in said.out and ("--config FILE" in said.out) is (command not in WITHOUT)
 
 
 # Words that somebody mistypes -> what he is told.
@@ -176,8 +180,8 @@ def test_with_json_every_line_is_an_object(command: str, wrong: bool, commands: 
     words = [word.replace("message", str(commands.folder / "message")) for word in WORDS[command]]
 
     said = (
-        commands.run(command, "--json")
-        if command == "help"
+        commands.run(command, "--json", *words)
+        if command in WITHOUT
         else commands.on_folder(command, "--json", *words)
     )
 

@@ -20,8 +20,16 @@ Files = Mapping[str, str | bytes]
 
 
 def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here."""
+    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here.
+
+    And no other driver of a database than SQLite's is.
+    """
+    monkeypatch.setitem(sys.modules, "pymysql", None)
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
+
+
+WEBMAIL = '[site]\nwebmail = ["192.0.2.80"]\n[webmail]\naccount = ["auth"]\n'
+CHANNEL_ALONE = '[[channel]]\nname = "a"\n'
 
 
 def settings(text: str) -> Files:
@@ -84,9 +92,27 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         ),
         '"ldap://ldap.example.org"',
     ),
+    "SW129": (
+        settings('[directory]\nurl = "mysql+pymysql://h/d"\nquery = "SELECT a FROM b WHERE c = :account"'),
+        '"mysql+pymysql://h/d"',
+    ),
+    "SW132": (
+        settings('[directory]\nurl = "sqlite://"\nquery = "DELETE FROM users WHERE login = :account"'),
+        '"DELETE FROM users WHERE login = :account"',
+    ),
+    "SW149": (settings("[metermaid]\nredis = true\n"), "true"),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',
+    ),
+    "SW141": (
+        settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
+        "51",
+    ),
+    "SW142": (settings('[incoming]\nlimits = ["incoming-mailbox"]'), '"incoming-mailbox"'),
+    "SW143": (
+        settings('[counting]\nredis = "unix:///run/redis.sock"\nredis_cluster = true'),
+        '"unix:///run/redis.sock"',
     ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
@@ -144,10 +170,6 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         "IMTA_LIB:check_metermaid.so,throttle",
     ),
     "SW219": (mapping("MAIL_ACCESS\n*|* $I$Ya|b\n"), "$I"),
-    "SW220": (
-        mapping("MAIL_ACCESS\n*|* $[IMTA_LIB:grosscheck.so,grosscheck,127.0.0.1,,5525,$0,$1,x]$N\n"),
-        "IMTA_LIB:grosscheck.so,grosscheck",
-    ),
     "SW300": (sieve("keep"), "\n"),
     "SW301": (sieve('reject "x";'), "reject"),
     "SW302": (sieve('require "regex";'), '"regex"'),
@@ -213,10 +235,17 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         None,
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
-    "SW711": (grossd("check = reverse\n"), "reverse"),
+    "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW715": (
+        settings(f'{WEBMAIL}{CHANNEL_ALONE}greylist = ["new-network"]'),
+        '["new-network"]',
+    ),
+    "SW713": (settings(f'{CHANNEL_ALONE}login = false\ngreylist = ["listed"]'), '["listed"]'),
+    "SW714": (settings(f'{CHANNEL_ALONE}greylist = ["all"]'), '["all"]'),
+    "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
-LIVE = ("SW116", "SW402", "SW501", "SW502")
+LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503", "SW504")
 WARNINGS = frozenset(
     {
         "SW109",
@@ -225,6 +254,8 @@ WARNINGS = frozenset(
         "SW128",
         "SW326",
         "SW140",
+        "SW141",
+        "SW142",
         "SW130",
         "SW131",
         "SW204",
@@ -237,7 +268,6 @@ WARNINGS = frozenset(
         "SW215",
         "SW217",
         "SW218",
-        "SW220",
         "SW320",
         "SW321",
         "SW322",
@@ -251,5 +281,7 @@ WARNINGS = frozenset(
         "SW706",
         "SW707",
         "SW710",
+        "SW714",
+        "SW715",
     }
 )

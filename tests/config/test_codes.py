@@ -155,6 +155,44 @@ def test_a_second_row_of_limits_is_an_error_at_its_name_and_changes_nothing(tmp_
     assert [limit.most for limit in loaded.site.rows["webmail"].limits] == [5]
 
 
+# What a row of the shipped name "webmail" sets -> how many recipients one message may have, and the warning.
+PER_MESSAGE = {
+    'recipients = "5/1h"': (5, []),
+    'recipients = "500/1h"': (500, []),
+    'recipients = ["50/10m", "60/1h"]': (50, []),
+    "recipients = []": (30, []),
+    'messages = "5/1h"': (30, []),
+    "per_message = 20": (20, []),
+    "per_message = 30": (30, []),
+    "per_message = 31": (31, ["31"]),
+    'recipients = "500/1h"\nper_message = 500': (500, []),
+}
+
+
+@pytest.mark.parametrize("lines", PER_MESSAGE)
+def test_no_message_may_have_more_recipients_than_a_window(lines: str, tmp_path: Path) -> None:
+    most, warned = PER_MESSAGE[lines]
+
+    loaded = load(write(tmp_path, settings(f'[[limits]]\nname = "webmail"\n{lines}\n')))
+
+    assert loaded.site.rows["webmail"].per_message == most
+    assert [(problem.code, marked(problem)) for problem in loaded.problems] == [
+        ("SW141", one) for one in warned
+    ]
+
+
+def test_one_message_by_row_bulk_does_not_grow_with_its_windows(tmp_path: Path) -> None:
+    for rate, most in (("9000/1h", 500), ("400/1h", 400)):
+        text = f'[[limits]]\nname = "bulk"\nrecipients = "{rate}"\n'
+        assert load(write(tmp_path, settings(text))).site.rows["bulk"].per_message == most
+
+
+def test_no_shipped_row_lets_a_message_have_more_recipients_than_a_window() -> None:
+    for row in load(None).site.rows.values():
+        least = min((limit.most for limit in row.limits if limit.counted == "recipients"), default=0)
+        assert row.per_message is None or row.per_message <= least
+
+
 FULL = {"sendwarden.toml": 'state = "var"', "metermaid.options": "metermaid.table.t.max_entries = 10\n"}
 
 
@@ -180,6 +218,51 @@ def test_a_state_that_cannot_be_read_is_a_warning_and_no_state_is_none(tmp_path:
 
     (problem,) = live(tmp_path)
     assert problem.code == "SW501" and not has_errors([problem]) and "Move it away" in problem.sentence
+
+
+# What the settings say of notices, and the places (None: of no line) that are warned of.
+NOTICES: dict[str, tuple[str, list[str | None]]] = {
+    "watching": ('[notify]\nadministrators = ["root@localhost"]', []),
+    "watching, incoming too": ('[incoming]\nlimits = ["incoming-domain"]', []),
+    "all there": (
+        'mode = "enforce"\n[notify]\nadministrators = ["p@example.org"]\n[site]\nhost = "mx.example.org"',
+        [],
+    ),
+    "nobody is told": ('mode = "enforce"\n[site]\nhost = "mx.example.org"', [None]),
+    "only incoming acts": (
+        '[site]\nhost = "mx.example.org"\n[incoming]\nlimits = ["incoming-domain"]\nmode = "enforce"',
+        [None],
+    ),
+    "a machine": (
+        'mode = "enforce"\n[notify]\nadministrators = ["postmaster@localhost"]\n[site]\nhost = "localhost"',
+        ['"postmaster@localhost"', '"localhost"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTICES)
+def test_notices_that_reach_nobody_or_come_from_nowhere_are_warnings(case: str, tmp_path: Path) -> None:
+    text, places = NOTICES[case]
+    write(tmp_path, settings(text))
+
+    found = live(tmp_path)
+
+    assert [(problem.code, problem.severity) for problem in found] == [("SW503", Severity.WARNING)] * len(
+        places
+    )
+    assert [marked(problem) if problem.place else None for problem in found] == places
+    assert all(problem.remedy for problem in found)
+
+
+def test_a_machine_without_a_domain_is_warned_of_at_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sendwarden.config.load._own_name", lambda: "localhost")
+    write(tmp_path, settings('mode = "enforce"\n[notify]\nadministrators = ["p@example.org"]'))
+
+    (problem,) = live(tmp_path)
+
+    assert problem.place is None and "postmaster@localhost" in problem.sentence
 
 
 # --- combinations

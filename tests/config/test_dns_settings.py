@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from sendwarden.config.dns_lists import dns_lists
 from sendwarden.engine.reputation.lists import DnsList
 from tests.config.folder import load_folder
 
@@ -61,7 +60,7 @@ def test_a_list_has_what_the_settings_say(tmp_path: Path) -> None:
     loaded = load_folder(tmp_path, LIST + more, {})
 
     assert not loaded.problems
-    assert dns_lists(loaded.settings) == [
+    assert loaded.dns_lists == [
         DnsList(
             "a",
             "dnsbl",
@@ -73,7 +72,7 @@ def test_a_list_has_what_the_settings_say(tmp_path: Path) -> None:
             "warn",
         )
     ]
-    assert KEY not in repr(dns_lists(loaded.settings)) + repr(loaded.settings)
+    assert KEY not in repr(loaded.dns_lists) + repr(loaded.settings)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +80,10 @@ def test_a_list_has_what_the_settings_say(tmp_path: Path) -> None:
     [('["127.0.0.2", "127.0.0.4/30"]', [1, 1]), ('"127.0.0.2"', [1]), ('{ "127.0.0.2" = 0 }', [0])],
 )
 def test_codes_without_weights_have_1_each(codes: str, weights: list[int], tmp_path: Path) -> None:
-    (found,) = dns_lists(load_folder(tmp_path, f"{LIST}codes = {codes}\n", {}).settings)
+    (found,) = load_folder(tmp_path, f"{LIST}codes = {codes}\n", {}).dns_lists
 
     assert [weight for _, weight in found.codes] == weights
 
 
 def test_no_list_is_asked_unless_the_settings_name_it(tmp_path: Path) -> None:
-    assert dns_lists(load_folder(tmp_path, "", {}).settings) == []
+    assert load_folder(tmp_path, "", {}).dns_lists == []

@@ -7,8 +7,12 @@ import pytest
 from sendwarden.config.greylist import GreylistSettings
 from sendwarden.config.greylist_rules import greylist_rules, manner, over
 from sendwarden.config.grossd import CHECKS, OPTIONS, read_grossd
+from sendwarden.config.load import Loaded
+from sendwarden.core.identity import IdentityRules
 from sendwarden.core.place import Severity
 from sendwarden.engine.greylist.question import Action
+from sendwarden.engine.reputation.lists import ANSWERS
+from sendwarden.service import reputation
 from tests.config.folder import errors, load_folder, told
 
 SJSMS = "protocol = sjsms\n"
@@ -139,8 +143,68 @@ def test_lists_have_their_weights() -> None:
     ]
 
 
-@pytest.mark.parametrize("check", CHECKS)
-def test_a_check_that_cannot_be_asked_yet_stops_the_settings(check: str, tmp_path: Path) -> None:
+LISTS = "dnsbl = bl.example;2\ndnsbl = two.example\ndnswl = wl.example\nrhsbl = rh.example;-1\n"
+MEANT = '[[dns_list]]\nname = "{}"\nkind = "{}"\nzone = "bl.example"\n'
+KEY = "abcdefghijklmnopqrstuvwxyz"
+
+
+def taken(folder: Path, text: str, ours: str = "") -> Loaded:
+    return load_folder(folder, f"{TAKEN}{ours}", {"grossd.conf": f"{SJSMS}{text}"})
+
+
+def test_its_checks_and_lists_are_taken_over(tmp_path: Path) -> None:
+    loaded = taken(tmp_path, f"check = dnswl\ncheck = dnsbl\ncheck = reverse\n{LISTS}")
+
+    assert [(one.name, one.kind, dict(one.codes)) for one in loaded.dns_lists] == [
+        ("bl.example", "dnsbl", {ANSWERS: 2}),
+        ("two.example", "dnsbl", {ANSWERS: 1}),
+        ("wl.example", "dnswl", {ANSWERS: 1}),
+    ]
+    assert loaded.greylist.checks == ["bl.example", "two.example", "wl.example", "reverse"]
+    assert loaded.usable and told(loaded) == ["SW710 grossd.conf:8:9"]
+
+
+def test_a_table_of_ours_stands_for_the_same_zone(tmp_path: Path) -> None:
+    loaded = taken(tmp_path, f"check = dnsbl\n{LISTS}", MEANT.format("mine", "dnsbl"))
+
+    assert [one.name for one in loaded.dns_lists] == ["mine", "two.example"]
+    assert loaded.greylist.checks == ["mine", "two.example"]
+
+
+def test_our_own_checks_count_over_the_files(tmp_path: Path) -> None:
+    loaded = taken(tmp_path, f"check = dnsbl\n{LISTS}", 'checks = ["two.example", "helo"]\n')
+
+    assert loaded.greylist.checks == ["two.example", "helo"]
+
+
+def test_the_key_of_a_paid_list_is_a_secret(tmp_path: Path) -> None:
+    loaded = taken(tmp_path, f"check = dnsbl\ndnsbl = {KEY}.zen.example\ndnsbl = {KEY}.zen.example;x\n")
+    (paid,) = loaded.dns_lists
+
+    assert (paid.name, paid.whole_zone) == ("zen.example", f"{KEY}.zen.example")
+    assert KEY not in f"{loaded.problems} {paid} {loaded.greylist}"
+    assert told(loaded) == ["SW704 grossd.conf:4:9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "ours", "where"),
+    [
+        ("check = dnsbl\ndnsbl = a.example\ndnsbl = a.example\n", "", "SW124 grossd.conf:4:9"),
+        ("check = dnsbl\ndnsbl = mine\n", MEANT.format("mine", "dnsbl"), "SW124 grossd.conf:3:9"),
+        ("", MEANT.format("reverse", "dnsbl"), "SW124 sendwarden.toml:4:8"),
+        ("", 'checks = ["dnsbll"]', "SW712 sendwarden.toml:3:11"),
+        ("", 'checks = ["rhsbl"]', "SW712 sendwarden.toml:3:11"),
+        ("", 'checks = ["blocker"]', "SW712 sendwarden.toml:3:11"),
+    ],
+)
+def test_names_that_mean_nothing_or_two_things_are_told(
+    text: str, ours: str, where: str, tmp_path: Path
+) -> None:
+    assert where in told(taken(tmp_path, text, ours))
+
+
+@pytest.mark.parametrize("check", sorted(set(CHECKS) - set(reputation.CHECKS)))
+def test_a_check_that_cannot_be_asked_stops_the_settings(check: str, tmp_path: Path) -> None:
     loaded = load_folder(tmp_path, TAKEN, {"grossd.conf": f"{SJSMS}check = {check}\n"})
 
     assert "SW711 grossd.conf:2:9" in told(loaded)
@@ -184,6 +248,13 @@ def test_a_grossd_conf_that_is_open_to_all_is_told(tmp_path: Path) -> None:
     assert [problem.code for problem in errors(loaded)] == ["SW122", "SW122"]
 
 
+def test_exempt_accounts_are_folded_like_logins_and_stand_for_senders_as_written(tmp_path: Path) -> None:
+    loaded = load_folder(tmp_path, '[greylist]\nexempt_accounts = ["News+x", "A@b.example"]\n')
+    exempt = greylist_rules(loaded.greylist, loaded.site.identity).exempt
+
+    assert {"news", "A@b.example"} <= exempt.accounts
+
+
 def test_debians_file_is_read_up_to_what_grossd_refuses() -> None:
     """A second protocol behind a semicolon is a parameter, which grossd does not take."""
     assert [problem.code for problem in read_grossd("f", DEBIAN).problems] == ["SW703", "SW709"]
@@ -191,7 +262,7 @@ def test_debians_file_is_read_up_to_what_grossd_refuses() -> None:
 
 def test_rules_follow_from_settings() -> None:
     found = settings("grey_tuple = server\nblock_threshold = 5\nupdate = always\n")
-    rules = greylist_rules(found, checks=True)
+    rules = greylist_rules(found.model_copy(update={"checks": ["reverse"]}), IdentityRules())
 
     assert (rules.keys.tuple, rules.block_threshold, rules.always, rules.checks) == ("server", 5, True, True)
     assert rules.exempt.recipients == {"postmaster", "abuse"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.pigeonhole import NotFetched, suite
+from tests.conformance.sources import NotFetched, sources
 from tests.conformance.svtest import names_of, run_file
 
 pytestmark = pytest.mark.e2e
@@ -110,7 +110,7 @@ LISTED = {
 @pytest.fixture(scope="module")
 def folder() -> Path:
     try:
-        return suite()
+        return sources("dovecot") / "tests"
     except NotFetched as error:
         pytest.fail(f"Pigeonhole's suite is needed and cannot be had:\n{error}")
 

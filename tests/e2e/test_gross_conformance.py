@@ -4,7 +4,6 @@ Each situation has its own recipient, so that all first questions are asked, the
 must differ stands in a row of its own, with what each of them says.
 """
 
-import json
 import re
 import socket
 import time
@@ -30,12 +29,6 @@ ASKED = "192.0.2.1"
 THREE = b"sender=a@example.org\nrecipient=%s\nclient_address=192.0.2.1\n"
 
 
-class Listing(Sendwarden):
-    """Whose lists stand in a file."""
-
-    program = "tests.servers.listed"
-
-
 @dataclass
 class Pair:
     """Both, with the same grossd.conf."""
@@ -57,6 +50,12 @@ class Pair:
 
     def tcp(self, sent: bytes) -> tuple[bytes, bytes]:
         return _tcp(self.theirs.host, self.theirs.port, sent), _tcp("127.0.0.1", self.our_port, sent)
+
+    def our_status(self) -> str:
+        place = re.search(r'status = "127.0.0.1:(\d+)"', (self.ours.folder / "sendwarden.toml").read_text())
+        assert place
+        with socket.create_connection(("127.0.0.1", int(place[1])), timeout=5) as peer:
+            return peer.makefile().read()
 
     def our_decisions(self) -> list[str]:
         path = self.ours.folder / "var" / "greylist.log"
@@ -84,21 +83,17 @@ def _tcp(host: str, port: int, sent: bytes) -> bytes:
         return found + b"[closed]"
 
 
-Lists = dict[str, tuple[str, int, list[str]]]
-
-
-def pair(
-    settings: str, host: str, lists: Lists | None = None, delay_s: float = 0.0, resolver: str = "127.0.0.53"
-) -> Pair:
-    """``settings``: lines of the grossd.conf; those about DNS only grossd gets."""
+def pair(settings: str, host: str, resolver: str = "127.0.0.53", more: str = "") -> Pair:
+    """``settings``: further lines of both's grossd.conf. ``more``: of our own settings."""
     theirs = Grossd(f"grey_delay = {DELAY_S}\n{settings}", resolver, host)
     port, status = free_port(), free_port()
-    lines = [line for line in theirs.text.splitlines() if not re.match(r"check|dns|rhsbl", line)]
-    lines = [line.replace(str(theirs.port), str(port)).replace(host, "127.0.0.1") for line in lines]
-    files = {"grossd.conf": "\n".join(lines), "lists.json": json.dumps({"lists": lists, "delay_s": delay_s})}
-    table = f'[greylist]\ngrossd = "grossd.conf"\nstatus = "127.0.0.1:{status}"\n'
-    ours = (Listing if lists else Sendwarden)(f'mode = "enforce"\n{table}', files)
-    return Pair(theirs, ours, port)
+    ours = f'mode = "enforce"\n[greylist]\ngrossd = "grossd.conf"\nstatus = "127.0.0.1:{status}"\n'
+    ours += f'[dns]\nservers = "{resolver}"\n{more}'
+    text = theirs.text.replace(str(theirs.port), str(port)).replace(host, "127.0.0.1")
+    both = Pair(theirs, Sendwarden(ours, {"grossd.conf": text}), port)
+    tested = 0 if more else len(re.findall(r"(?m)^(?:dnsbl|dnswl|rhsbl) =", settings))
+    wait_for("our lists are tested", lambda: len(both.ours.events("dns-list")) == tested)
+    return both
 
 
 # --- without checks: every situation, first and second time
@@ -298,14 +293,8 @@ def _recipient(line: str) -> list[str]:
 
 def test_the_status_line_has_the_same_form(answers: Answers) -> None:
     theirs = answers.both.theirs.status()
-    place = re.search(
-        r'status = "127.0.0.1:(\d+)"', (answers.both.ours.folder / "sendwarden.toml").read_text()
-    )
-    assert place
-    with socket.create_connection(("127.0.0.1", int(place[1])), timeout=5) as peer:
-        ours = peer.makefile().read()
 
-    assert _shape(ours) == _shape(theirs)
+    assert _shape(answers.both.our_status()) == _shape(theirs)
 
 
 def _shape(line: str) -> str:
@@ -332,11 +321,14 @@ def test_nothing_stops_us(answers: Answers, datagram: bytes) -> None:
 
 # --- with lists
 
-LISTS: dict[str, tuple[str, int, list[str]]] = {
-    "rh.test": ("rhsbl", 1, ["bad.example"]),
-    "wl.test": ("dnswl", 0, ["198.51.100.1", "198.51.100.9"]),
-    "bl.test": ("dnsbl", 1, ["203.0.113.1", "203.0.113.3", "198.51.100.9"]),
-    "two.test": ("dnsbl", 2, ["203.0.113.2", "203.0.113.3"]),
+REFUSED = "203.0.113.7 :127.255.255.254:"
+CODED = "203.0.113.8 :127.0.0.77:"
+LISTS: dict[str, tuple[str, list[str]]] = {
+    "rh.test": ("dnset", ["test", "bad.example"]),
+    "wl.test": ("ip4set", ["127.0.0.2", "198.51.100.1", "198.51.100.9"]),
+    "bl.test": ("ip4set", ["127.0.0.2", "203.0.113.1", "203.0.113.3", "198.51.100.9", REFUSED, CODED]),
+    "two.test": ("ip4set", ["127.0.0.2", "203.0.113.2", "203.0.113.3", "203.0.113.128/25"]),
+    "good.test": ("ip4set", ["127.0.0.2", "203.0.113.129"]),
 }
 CHECKS = """
 check = rhsbl
@@ -346,6 +338,7 @@ rhsbl = rh.test
 dnswl = wl.test
 dnsbl = bl.test
 dnsbl = two.test;2
+dnsbl = good.test;-1
 """
 LISTED: dict[str, bytes] = {
     "on no list": request("a@example.org", "l1", "192.0.2.1"),
@@ -360,7 +353,24 @@ LISTED: dict[str, bytes] = {
     "a bad address": request("a@example.org", "l10", "zz"),
     "on both lists": request("a@example.org", "l11", "203.0.113.3"),
     "on a list, and its sender": request("a@bad.example", "l12", "203.0.113.2"),
+    "another code": request("a@example.org", "l13", "203.0.113.8"),
+    "in a listed network": request("a@example.org", "l14", "203.0.113.200"),
+    "a list that takes away": request("a@example.org", "l15", "203.0.113.129"),
+    "the sender's domain, with a helo": request("a@bad.example", "l16", "192.0.2.1", "h"),
+    "the second domain of a sender": request("a@bad.example@example.org", "l17", "192.0.2.1"),
+    "below a listed domain": request("a@sub.bad.example", "l18", "192.0.2.1"),
+    "nothing before the domain": request("@bad.example", "l19", "192.0.2.1"),
+    "the null sender": request("<>", "l20", "203.0.113.1"),
+    "the null sender, on no list": request("<>", "l21", "192.0.2.1"),
 }
+# Client, what grossd answers, and what we do.
+READ_OTHERWISE: dict[str, tuple[bytes, bytes, bytes]] = {
+    "a list that refuses to answer": (
+        request("a@example.org", "m1", "203.0.113.7"), b"G $X4.4.3|$NPlease$ try$ again$ later", b"T $Y",
+    ),
+    "IPv6, on no list": (request("a@example.org", "m2", "2001:db8::1"), b"F", b"T $Y"),
+}  # fmt: skip
+
 LISTED_POLICY = {
     "policy, listed": b"sender=a\nrecipient=q1\nclient_address=203.0.113.1\n\n",
     "policy, on no list": b"sender=a\nrecipient=q2\nclient_address=192.0.2.1\n\n",
@@ -388,10 +398,10 @@ THRESHOLDS = {
 
 @pytest.fixture(scope="module")
 def lists() -> Iterator[Rbldnsd]:
-    zones = {}
-    for zone, (kind, _, listed) in LISTS.items():
-        lines = "\n".join([":127.0.0.2:listed", *listed, ""])
-        zones[zone] = [("dnset" if kind == "rhsbl" else "ip4set", lines)]
+    zones = {
+        zone: [(kind, "\n".join([":127.0.0.2:listed", *listed, ""]))]
+        for zone, (kind, listed) in LISTS.items()
+    }
     server = Rbldnsd(zones, at="127.0.0.53", port=53)
     yield server
     server.remove()
@@ -401,7 +411,7 @@ def lists() -> Iterator[Rbldnsd]:
 @pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_with_lists_both_say_the_same(threshold: str) -> None:
     settings, host = THRESHOLDS[threshold]
-    both = pair(CHECKS + settings, host, LISTS)
+    both = pair(CHECKS + settings, host)
     try:
         said = {name: both.udp(datagram) for name, datagram in LISTED.items()}
         said |= {name: both.tcp(sent) for name, sent in LISTED_POLICY.items()}
@@ -418,7 +428,7 @@ def test_with_lists_both_say_the_same(threshold: str) -> None:
 
     assert {name: ours for name, (_, ours) in said.items()} == {name: one for name, (one, _) in said.items()}
     # Where several lists say something grossd may stop at the first, and we say all.
-    several = ("r=l5", "r=l11", "r=l12", "r=q3")
+    several = ("r=l5", "r=l11", "r=l12", "r=l15", "r=q3")
     assert [line for line in ours if not line[1].startswith(several)] == [
         line for line in theirs if not line[1].startswith(("r=N/A", *several))
     ]
@@ -432,15 +442,46 @@ def _parts(line: str) -> tuple[str, str]:
 
 @pytest.mark.usefixtures("lists")
 def test_weights_are_complete_where_grossds_are_not() -> None:
-    both = pair(CHECKS, "127.0.0.8", LISTS)
+    both = pair(CHECKS, "127.0.0.8")
     try:
         both.udp(LISTED["on a list, and its sender"])
         wait_for("our log", both.our_decisions)
         line = both.our_decisions()[0]
+        (event,) = both.ours.events("greylist")
     finally:
         both.stop()
 
     assert "w=3" in line and "m=two.test+2" in line and "m=rh.test+1" in line
+    assert event["weight"] == 3 and set(event["found"]) == {"two.test+2", "rh.test+1"}  # type: ignore[call-overload]
+
+
+@pytest.mark.usefixtures("lists")
+def test_answers_that_are_none_count_with_grossd_alone() -> None:
+    both = pair(CHECKS, "127.0.0.18")
+    try:
+        said = {name: both.udp(datagram) for name, (datagram, _, _) in READ_OTHERWISE.items()}
+        wait_for("it is told", lambda: both.ours.warnings("check-unanswered"))
+    finally:
+        both.stop()
+
+    assert said == {name: row[1:] for name, row in READ_OTHERWISE.items()}
+
+
+@pytest.mark.usefixtures("lists")
+def test_the_status_line_counts_what_lists_have_found() -> None:
+    both = pair(CHECKS, "127.0.0.17")
+    try:
+        for datagram in LISTED.values():
+            both.udp(datagram)
+        theirs, ours = both.theirs.status(), both.our_status()
+    finally:
+        both.stop()
+    lists = "rh.test, wl.test, bl.test, two.test, good.test"
+
+    assert _shape(ours) == _shape(theirs) and f"({lists}):" in ours
+    assert re.findall(r"(?:Trust|Match|Greylist|Block): \d+", ours) == re.findall(
+        r"(?:Trust|Match|Greylist|Block): \d+", theirs
+    )
 
 
 def test_while_checks_take_their_time_both_say_that_they_are_at_work() -> None:
@@ -448,7 +489,8 @@ def test_while_checks_take_their_time_both_say_that_they_are_at_work() -> None:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
         silent.bind(("127.0.0.56", 53))
         settings = "check = dnsbl\ndnsbl = bl.test\nquery_timelimit = 1600\n"
-        both = pair(settings, "127.0.0.16", LISTS, 9.0, "127.0.0.56")
+        ours = '[[dns_list]]\nname = "bl.test"\nkind = "dnsbl"\nzone = "bl.test"\nhealth_check = "off"\n'
+        both = pair(settings, "127.0.0.16", "127.0.0.56", ours)
         try:
             told = [_timed("127.0.0.1", both.our_port), _timed(both.theirs.host, both.theirs.port)]
         finally:

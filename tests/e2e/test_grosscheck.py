@@ -1,7 +1,6 @@
 """Our callout asks a real grossd, dead servers are remembered; the document's session through Postfix."""
 
 import asyncio
-import json
 import re
 import socket
 import threading
@@ -20,7 +19,7 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.front import Front
 from tests.servers.grossd import Grossd
 from tests.servers.rbldnsd import EVERYTHING, Rbldnsd
-from tests.servers.sendwarden import Sendwarden, example
+from tests.servers.sendwarden import example
 from tests.servers.sink import Sink
 from tests.servers.space import free_port, wait_for
 from tests.stores.around import KeptLog
@@ -54,6 +53,7 @@ def test_a_real_grossd_makes_mail_wait_and_lets_it_pass(grossd: Grossd) -> None:
     assert ask(asking, grossd.port, grossd.host) == Known("$Y")
     assert ask(asking, grossd.port, grossd.host, sender="") == Known(GREY)
     assert not log.warnings
+    wait_for("grossd's lines", lambda: len(grossd.decisions()) >= 3)
     lines = [re.sub(r" d=\d+", "", line) for line in grossd.decisions()]
     about = "w=0 c=192.0.2.1 s={} r=eve@example.org h=mail.example.org"
     assert lines[:3] == [
@@ -192,18 +192,6 @@ MAIL = (
 )
 
 
-class Listing(Sendwarden):
-    """Whose lists stand in a file."""
-
-    program = "tests.servers.listed"
-
-
-class ListingFront(Front):
-    """With such a Sendwarden."""
-
-    server = Listing
-
-
 def document(server: str, port: int) -> dict[str, str]:
     """The document's filter and table, with the address of a server."""
     files = example("greylist")
@@ -211,10 +199,10 @@ def document(server: str, port: int) -> dict[str, str]:
     return files
 
 
-def session(front: Front) -> None:
+def session(front: Front, delay_s: float) -> None:
     """The document's troubleshooting: refused, refused again at once, accepted after the delay."""
     sender = front.relay()
-    for wait_s, code in ((0.0, 550), (0.0, 550), (3.3, 250)):
+    for wait_s, code in ((0.0, 550), (0.0, 550), (delay_s + 1.3, 250)):
         time.sleep(wait_s)
         said = sender.send("user@example.com", ["v@victim.example"], MAIL)
         assert said.code == code, said
@@ -230,32 +218,108 @@ def assert_the_documents_lines(lines: list[str]) -> None:
     assert said == [grey, grey, f"a=match d=N w=0 {about}"]
 
 
-def test_the_documents_session_with_our_own_greylisting(sink: Sink, dovecot: Dovecot) -> None:
-    port = free_port()
-    lists = {"lists": {"relays.test": ["dnsbl", 1, ["129.158.87.66"]]}, "delay_s": 0.1}
-    files = document("127.0.0.1", port) | {"lists.json": json.dumps(lists)}
-    settings = f'{SITE}[greylist]\nlisten = "127.0.0.1:{port}"\ndelay = "2s"\n'
-    with ListingFront(sink, dovecot, settings, files) as front:
-        session(front)
-        log = front.sendwarden.folder / "var" / "greylist.log"
-        wait_for("the log", lambda: log.read_text().count("\n") == 3)
-        assert_the_documents_lines([line.partition(": ")[2] for line in log.read_text().splitlines()])
+@pytest.fixture(scope="module")
+def everything() -> Iterator[Rbldnsd]:
+    """The document's list that returns a result for all IP addresses."""
+    server = Rbldnsd({"relays.test": [("ip4set", f":127.0.0.2:all\n{EVERYTHING}")]}, "127.0.0.54", 53)
+    yield server
+    server.remove()
+
+
+# On purpose it lists everything.
+MEANT = '[[dns_list]]\nname = "relays.test"\nkind = "dnsbl"\nzone = "relays.test"\nhealth_check = "off"\n'
+
+
+def taken(port: int, everything: Rbldnsd) -> tuple[str, dict[str, str]]:
+    """Settings, and files with a grossd.conf that has the document's blacklist and grossd's delay."""
+    lines = f"host = 127.0.0.1\nport = {port}\nprotocol = sjsms\ncheck = dnsbl\ndnsbl = relays.test\n"
+    settings = f'{SITE}[greylist]\ngrossd = "grossd.conf"\nstatus = []\n[dns]\nservers = "{everything.at}"\n'
+    return settings, document("127.0.0.1", port) | {"grossd.conf": lines}
+
+
+def our_lines(front: Front) -> list[str]:
+    log = front.sendwarden.folder / "var" / "greylist.log"
+    return [line.partition(": ")[2] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_the_documents_session_with_our_own_greylisting_and_a_list_of_everything(
+    sink: Sink, dovecot: Dovecot, everything: Rbldnsd
+) -> None:
+    settings, files = taken(free_port(), everything)
+    with Front(sink, dovecot, settings + MEANT, files) as front:
+        session(front, 10.0)
+        wait_for("the log", lambda: len(our_lines(front)) == 3)
+        assert_the_documents_lines(our_lines(front))
         assert [event["found"] for event in front.sendwarden.events("greylist")] == [["relays.test+1"]] * 2
 
 
-def test_the_documents_session_with_a_real_grossd_and_a_list_of_everything(
-    sink: Sink, dovecot: Dovecot
+def test_by_default_a_list_of_everything_is_retired_and_nobody_waits_for_it(
+    sink: Sink, dovecot: Dovecot, everything: Rbldnsd
 ) -> None:
-    zones = {"relays.test": [("ip4set", f":127.0.0.2:all\n{EVERYTHING}")]}
-    everything = Rbldnsd(zones, at="127.0.0.54", port=53)
-    grossd = Grossd("grey_delay = 2\ncheck = dnsbl\ndnsbl = relays.test\n", everything.at, host="127.0.0.14")
+    settings, files = taken(free_port(), everything)
+    with Front(sink, dovecot, settings, files) as front:
+        wait_for("the list is tested", lambda: front.sendwarden.events("dns-list"))
+        assert front.relay().send("user@example.com", ["v@victim.example"], MAIL).code == 250
+        wait_for("the log", lambda: our_lines(front))
+        lines = [re.sub(r"d=\d+", "d=N", line) for line in our_lines(front)]
+        assert lines == ["a=trust d=N w=0 c=129.158.87.66 s=uwc r=user@example.com"]
+        (told,) = front.sendwarden.events("dns-list")
+        assert (told["list"], told["standing"]) == ("relays.test", "out of service")
+        assert "it lists everything" in str(told["why"])
+        wait_for("it is told", lambda: front.sendwarden.warnings("check-unanswered"))
+        code, said = front.sendwarden.command("dnsbl", "lists")
+        assert code == 1 and "out of service" in said
+
+
+def test_the_documents_session_with_a_real_grossd_and_a_list_of_everything(
+    sink: Sink, dovecot: Dovecot, everything: Rbldnsd
+) -> None:
+    conf = "grey_delay = 2\ncheck = dnsbl\ndnsbl = relays.test\n"
+    grossd = Grossd(conf, everything.at, host="127.0.0.14")
     try:
         with Front(sink, dovecot, SITE, document(grossd.host, grossd.port)) as front:
-            session(front)
+            session(front, 2.0)
         assert_the_documents_lines(grossd.decisions())
     finally:
         grossd.stop()
-        everything.remove()
+
+
+ACCESS = """
+mode = "enforce"
+[[channel]]
+name = "all"
+mta_channel = "tcp_local"
+[access]
+frontends = "milter"
+"""
+ASKED_AT_RCPT = """
+ORIG_MAIL_ACCESS
+
+  TCP|*|*|*|*|*|MAIL|tcp_local|*|*|*  $C$[IMTA_LIB:grosscheck.so,grosscheck,{},,{},$2,$7,$5,]$E
+"""
+
+
+def test_an_access_table_asks_a_real_grossd_for_each_recipient(
+    sink: Sink, dovecot: Dovecot, grossd: Grossd
+) -> None:
+    files = {"mappings": ASKED_AT_RCPT.format(grossd.host, grossd.port)}
+    with Front(sink, dovecot, ACCESS, files) as front:
+        client = front.relay("192.0.2.200")
+        said = client.send("access@example.org", ["v@victim.example"], MAIL)
+        assert said.code == 450 and "4.4.3 Please try again later" in said.text
+        time.sleep(2.3)
+        assert client.send("access@example.org", ["v@victim.example"], MAIL).code == 250
+        assert client.send("access@example.org", ["v@victim.example", "w@victim.example"], MAIL).code == 450
+    asked = "access@example.org"
+    wait_for("its lines", lambda: sum(asked in line for line in grossd.decisions()) >= 4)
+    lines = [re.sub(r" d=\d+", "", line) for line in grossd.decisions() if asked in line]
+    about = "w=0 c=192.0.2.200 s=access@example.org"
+    assert lines == [
+        f"a=greylist {about} r=v@victim.example",
+        f"a=match {about} r=v@victim.example",
+        f"a=match {about} r=v@victim.example",
+        f"a=greylist {about} r=w@victim.example",
+    ]
 
 
 def test_while_grossd_is_down_mail_passes_and_it_is_told(sink: Sink, dovecot: Dovecot) -> None:

@@ -175,7 +175,7 @@ def test_an_account_gets_not_far_with_mail_that_looks_like_spam(site: Site) -> N
         answers = [eve.send("eve@example.org", VICTIM, spam) for _ in range(4)]
 
         assert [answer.code for answer in answers] == [250, 250, 450, 450]
-        assert "eve has used 2 of 2 recipients in 10m, on channel [spam-scored]" in answers[-1].text
+        assert "eve has used 2 of 2 recipients in 10m, for mail that looks like spam" in answers[-1].text
         assert eve.send("eve@example.org", VICTIM, message()).code == 250
         assert len(delivered(front)) == 3
 

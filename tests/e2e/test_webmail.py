@@ -133,7 +133,7 @@ def test_a_user_who_is_shut_is_shut_in_the_webmail_too(
         code, _ = site.sendwarden.command("account", "state", "eve", "contained", "--reason", "phished")
         assert code == 0
 
-        assert "the account eve is closed for sending: phished" in roundcube.browser("eve").send(
+        assert "the account eve is closed for sending; please ask" in roundcube.browser("eve").send(
             "x@x.example"
         )
         assert roundcube.browser("bob").send("x@x.example") == ""

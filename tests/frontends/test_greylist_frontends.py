@@ -1,4 +1,4 @@
-"""The sjsms service, grossd's policy service and its status, with a fake `Reputation`."""
+"""The sjsms service, grossd's policy service and its status, with fake `Checks`."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ from sendwarden.service.gate import Gate
 from sendwarden.service.greylisting import Greylisting, Manner
 from tests.frontends.around import LOOPBACK, MemoryTransport
 from tests.servers.sjsms_client import framed, request
-from tests.service.reputation import FakeReputation
+from tests.service.checks import FakeChecks
 from tests.stores.around import HandClock, KeptLog, until
 
 GREY = b"G $X4.4.3|$NPlease$ try$ again$ later"
@@ -43,10 +43,10 @@ class Lines:
 class Around:
     """Greylisting with a clock and a log of the test's."""
 
-    def __init__(self, reputation: FakeReputation | None = None, rules: GreylistRules | None = None) -> None:
+    def __init__(self, checks: FakeChecks | None = None, rules: GreylistRules | None = None) -> None:
         self.clock, self.log, self.lines = HandClock(), KeptLog(), Lines()
-        rules = rules or GreylistRules(checks=reputation is not None)
-        self.service = Greylisting(Greylister(rules), self.clock, self.log, reputation)
+        rules = rules or GreylistRules(checks=checks is not None)
+        self.service = Greylisting(Greylister(rules), self.clock, self.log, checks)
         self.service.lines = self.lines
         self.monotonic = 0.0
         self.gate = Gate(10, lambda: self.monotonic)
@@ -178,11 +178,11 @@ def test_while_watching_all_may_pass_and_the_log_says_what_would_be() -> None:
 
 def test_what_checks_know_already_is_answered_at_once() -> None:
     async def run() -> list[float]:
-        reputation = FakeReputation(at_hand={"192.0.2.1": LISTED, "192.0.2.2": Findings()})
-        async with Around(reputation).udp() as client:
+        checks = FakeChecks(at_hand={"192.0.2.1": LISTED, "192.0.2.2": Findings()})
+        async with Around(checks).udp() as client:
             assert await client.ask(ASKED) == GREY
             assert await client.ask(request("a", "b", "192.0.2.2")) == b"T $Y"
-        return reputation.looks
+        return checks.looks
 
     assert asyncio.run(run()) == []
 
@@ -191,10 +191,10 @@ def test_who_waits_for_checks_is_told_after_a_second(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sjsms, "PENDING_S", 0.01)
 
     async def run() -> list[bytes]:
-        reputation = FakeReputation(found={"192.0.2.1": LISTED}, slow=True)
-        async with Around(reputation).udp() as client:
+        checks = FakeChecks(found={"192.0.2.1": LISTED}, slow=True)
+        async with Around(checks).udp() as client:
             first = await client.ask(ASKED)
-            reputation.released.set()
+            checks.released.set()
             return [first, await client.receive()]
 
     assert asyncio.run(run()) == [b"P", GREY]
@@ -204,7 +204,7 @@ def test_whose_time_is_short_is_not_told_to_wait(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sjsms, "PENDING_S", 0.05)
 
     async def run() -> bytes:
-        around = Around(FakeReputation(slow=True))
+        around = Around(FakeChecks(slow=True))
         around.service.manner = Manner(wait_s=0.05)
         async with around.udp() as client:
             return await client.ask(ASKED)
@@ -214,7 +214,7 @@ def test_whose_time_is_short_is_not_told_to_wait(monkeypatch: pytest.MonkeyPatch
 
 def test_who_gives_no_answer_has_found_nothing_and_that_is_told() -> None:
     async def run() -> None:
-        around = Around(FakeReputation(slow=True))
+        around = Around(FakeChecks(slow=True))
         around.service.manner = Manner(wait_s=0.01)
         async with around.udp() as client:
             assert await client.ask(ASKED) == b"T $Y"
@@ -228,7 +228,7 @@ def test_too_many_that_wait_are_decided_without_checks(monkeypatch: pytest.Monke
     monkeypatch.setattr(greylisting, "MOST_WAITING", 0)
 
     async def run() -> None:
-        around = Around(FakeReputation(found={"192.0.2.1": LISTED}))
+        around = Around(FakeChecks(found={"192.0.2.1": LISTED}))
         async with around.udp() as client:
             assert await client.ask(ASKED) == b"T $Y"
         assert around.log.about("greylist-busy") and around.service.unanswered == 1
@@ -238,13 +238,13 @@ def test_too_many_that_wait_are_decided_without_checks(monkeypatch: pytest.Monke
 
 def test_a_socket_closes_behind_the_last_answer() -> None:
     async def run() -> None:
-        reputation = FakeReputation(slow=True)
-        async with Around(reputation).udp() as client:
+        checks = FakeChecks(slow=True)
+        async with Around(checks).udp() as client:
             client.send(ASKED)
-            await until("it is looked up", lambda: reputation.looks)
+            await until("it is looked up", lambda: checks.looks)
             client.server.drain(now=False)
             assert not client.server.closed
-            reputation.released.set()
+            checks.released.set()
             assert await client.receive() == b"T $Y"
             await until("it has closed", lambda: client.server.closed)
 
@@ -286,7 +286,7 @@ def test_postfix_is_told_to_defer_then_nothing() -> None:
 
 def test_a_block_is_a_reject_with_the_checks_own_reason() -> None:
     blocked = Findings((Found("spf", 0, Word.BLOCK, "not\nours"),))
-    connection, transport = Around(FakeReputation(at_hand={"192.0.2.1": blocked})).policy()
+    connection, transport = Around(FakeChecks(at_hand={"192.0.2.1": blocked})).policy()
     connection.data_received(POLICY)
 
     assert transport.written == b"action=reject not ours\n\n"
@@ -312,22 +312,28 @@ def test_what_is_no_request_ends_the_connection(wrong: bytes) -> None:
 
 def test_postfix_waits_for_checks_within_its_second() -> None:
     async def run() -> None:
-        reputation = FakeReputation(found={"192.0.2.1": LISTED}, slow=True)
-        connection, transport = Around(reputation).policy()
+        checks = FakeChecks(found={"192.0.2.1": LISTED}, slow=True)
+        connection, transport = Around(checks).policy()
         connection.data_received(POLICY + POLICY)
-        await until("it is looked up", lambda: reputation.looks)
+        await until("it is looked up", lambda: checks.looks)
         assert not transport.written and not connection.idle
-        reputation.released.set()
+        checks.released.set()
         await until("both are answered", lambda: transport.written.count(b"\n\n") == 2)
         assert transport.written.count(b"defer_if_permit") == 2
-        assert max(reputation.looks) < 1.0
+        assert max(checks.looks) < 1.0
 
     asyncio.run(run())
 
 
+def test_the_status_line_warns_while_a_list_is_out_of_service() -> None:
+    around = Around(FakeChecks(out_of_service=("bl.test",)), replace(GreylistRules(), checks=True))
+
+    assert around.service.status().startswith("1: Grossd asks without bl.test. Update queue: 0 ")
+
+
 def test_the_status_line() -> None:
-    reputation = FakeReputation(at_hand={"192.0.2.1": LISTED})
-    around = Around(reputation, replace(GreylistRules(), checks=True))
+    checks = FakeChecks(at_hand={"192.0.2.1": LISTED})
+    around = Around(checks, replace(GreylistRules(), checks=True))
     connection, _ = around.policy()
     connection.data_received(POLICY)
     around.clock.at += 2

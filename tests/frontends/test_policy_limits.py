@@ -130,6 +130,19 @@ def test_quick_and_long_answers_are_the_same_and_count_the_same(
     asyncio.run(work())
 
 
+def test_a_message_whose_end_was_told_takes_no_more_recipients_the_quick_way(asked: Asked) -> None:
+    """The same name after its end is another message, whoever told the end."""
+
+    async def work() -> None:
+        await asked.ask(request("0.z"))
+        await asked.ask(request("1.a", login="EVE"))
+        await asked.ask(request("1.a", "END-OF-MESSAGE", login="eve"))
+        await asked.ask(request("1.a", login="EVE"))
+        assert [sums[0] for _, _, sums in asked.sums()] == [[3, 3]]
+
+    asyncio.run(work())
+
+
 def test_the_second_request_is_answered_the_quick_way(asked: Asked) -> None:
     async def work() -> None:
         assert await asked.ask(request("1.a")) == "DUNNO"
@@ -226,7 +239,7 @@ def test_each_question_over_a_connection_of_its_own_as_exim_asks(asked: Asked) -
         lost = [await ask(request("lost", recipient=f"v{n}@x.example")) for n in range(3)]
         many = [await ask(request("many", recipient=f"v{n}@x.example")) for n in range(6)]
         end = await ask(request("many", "END-OF-MESSAGE", count=4, queue_id="1xVvYR-000070-1c"))
-        assert (lost, many, end) == (["DUNNO"] * 3, ["DUNNO"] * 5 + ["450"], "DUNNO")
+        assert (lost, many, end) == (["DUNNO"] * 3, ["DUNNO"] * 5 + ["550"], "DUNNO")
         assert [sums[1] for _, _, sums in asked.sums()] == [[2, 3 + 4]]
         for _ in range(30):
             asked.ground.later(30)

@@ -24,8 +24,6 @@ RELAY = {
 class Front:
     """Use as a context. ``{notify}`` in the settings becomes the sink's port."""
 
-    server: type[Sendwarden] = Sendwarden
-
     def __init__(
         self,
         sink: Sink,
@@ -35,7 +33,7 @@ class Front:
         milter: str = "inet:127.0.0.1:{}",
     ) -> None:
         self.sink = sink
-        self.sendwarden = self.server(settings.replace("{notify}", str(sink.port)), files)
+        self.sendwarden = Sendwarden(settings.replace("{notify}", str(sink.port)), files)
         ask = {"smtpd_milters": milter.format(self.sendwarden.milter)}
         services = [Service("submission", {**SUBMISSION, **ask}), Service("relay", {**RELAY, **ask})]
         self.postfix = Postfix(sink.port, services, dovecot.sasl)

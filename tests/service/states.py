@@ -20,6 +20,10 @@ class StatesInMemory:
     def why(self, account: str) -> str:
         return "a test says so" if account in self.states else ""
 
+    def told(self, account: str) -> str:
+        del account
+        return ""
+
     def incident_until(self, account: str, now: float) -> float | None:
         del account, now
         return None

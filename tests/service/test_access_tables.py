@@ -106,7 +106,8 @@ def test_tables_of_recipients_are_asked_in_their_order_and_a_refusal_ends_it() -
     mappings = "".join(table(name, "* $<asked") for name in names[2:]) + table("SEND_ACCESS", "* $Nno")
     log, runs = KeptLog(), list[TableRun]()
 
-    decision = judge_of(mappings + table("MAIL_ACCESS", "* $<asked"), log).access(REQUEST, runs)
+    judge = judge_of(mappings + table("MAIL_ACCESS", "* $<asked"), log)
+    decision = judge.tables.step(REQUEST, judge.channel(REQUEST), judge.account(REQUEST), runs)
 
     assert [run.table for run in runs] == ["ORIG_SEND_ACCESS", "ORIG_MAIL_ACCESS", "SEND_ACCESS"]
     assert decision.verdict is Verdict.REFUSE
@@ -149,7 +150,8 @@ def test_no_login_leaves_the_last_field_empty_and_the_channel_has_its_other_name
     runs = list[TableRun]()
     judge = judge_of(table("FROM_ACCESS", "* $Y"), channel=replace(ENFORCING, mta_channel="tcp_submit"))
 
-    judge.access(at(Stage.MAIL, login=""), runs)
+    request = at(Stage.MAIL, login="")
+    judge.tables.step(request, judge.channel(request), judge.account(request), runs)
 
     assert runs[0].probe == "TCP|||192.0.2.7||SMTP/|MAIL|tcp_submit|eve@example.org|"
 

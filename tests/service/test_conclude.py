@@ -257,6 +257,8 @@ SHARE: dict[str, str | int | float] = {
     "most": 100,
     "used": 50,
     "window": 3600,
+    "action": "defer",
+    "watched": False,
 }
 TELLING = replace(SITE, administrators=("post@example.org", "help@example.org"), host="mail.example.org")
 
@@ -278,15 +280,15 @@ def test_who_hears_of_a_share_of_a_limit(
 ) -> None:
     outbox, log = Posted(), KeptLog()
     conclusions = Conclusions(HandClock(), log, FakeLedger(), outbox)
-    reason = Reason("limit-share", {**SHARE, "percent": percent, "window": window})
+    reason = Reason("limit-share", {**SHARE, "percent": percent, "window": window, "watched": watched})
     request = replace(REQUEST, login="eve@example.org")
 
-    conclusions.tell(
-        request, Decision(Verdict.ACCEPT, "c", "eve@example.org", told=(reason,), watched=watched), site
-    )
+    # What else is decided of the message says nothing about this limit.
+    decision = Decision(Verdict.ACCEPT, "c", "eve@example.org", told=(reason,), watched=not watched)
+    conclusions.tell(request, decision, site)
 
     assert [notice.recipient for notice in outbox.notices] == hearers
-    assert [kind for kind, _ in log.events] == ["limit-share"]
+    assert [(kind, fields["watched"]) for kind, fields in log.events] == [("limit-share", watched)]
     for notice in outbox.notices:
-        assert f"{percent} % of a sending limit used".encode() in notice.message
+        assert b"Subject: eve" in notice.message
         assert b"eve has used 50 of 100 recipients" in notice.message

@@ -12,11 +12,12 @@ from sendwarden.engine.meters.keys import MeterError
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.world import GreylistCall
 from sendwarden.service.greylisting import Greylisting, Manner
-from sendwarden.service.grosscheck import Grosscheck, Memo, Pending, said
+from sendwarden.service.grosscheck import Grosscheck, said
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.ports import AskLater, Known
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.wire.sjsms import Kind, Reply
-from tests.service.reputation import FakeReputation
+from tests.service.checks import FakeChecks
 from tests.stores.around import HandClock, KeptLog
 
 GREY = "$X4.4.3|$NPlease$ try$ again$ later"
@@ -36,18 +37,18 @@ class FakeRemote:
         return self.reply
 
 
-def asking(
-    remote: FakeRemote, reputation: FakeReputation | None = None
-) -> tuple[Grosscheck, Greylisting, HandClock]:
+def asking(remote: FakeRemote, checks: FakeChecks | None = None) -> tuple[Grosscheck, Greylisting, HandClock]:
     clock = HandClock()
-    rules = GreylistRules(checks=reputation is not None)
-    own = Greylisting(Greylister(rules), clock, KeptLog(), reputation)
+    rules = GreylistRules(checks=checks is not None)
+    own = Greylisting(Greylister(rules), clock, KeptLog(), checks)
     return Grosscheck(own, frozenset({"127.0.0.1:5525"}), remote), own, clock
 
 
 def later(found: Known | AskLater) -> Known:
     assert not isinstance(found, Known)
-    return asyncio.run(found())
+    known = asyncio.run(found())
+    assert isinstance(known, Known)
+    return known
 
 
 def test_our_own_greylisting_answers_at_once() -> None:
@@ -64,8 +65,8 @@ def test_our_own_greylisting_answers_at_once() -> None:
 
 
 def test_our_own_checks_are_waited_for() -> None:
-    reputation = FakeReputation(found={"192.0.2.1": Findings((Found("bl.test", 1),))})
-    grosscheck, _, _ = asking(FakeRemote(), reputation)
+    checks = FakeChecks(found={"192.0.2.1": Findings((Found("bl.test", 1),))})
+    grosscheck, _, _ = asking(FakeRemote(), checks)
 
     assert later(grosscheck.ask(OURS, "")) == Known(GREY)
 

@@ -169,7 +169,7 @@ def test_while_it_only_watches_all_passes_and_is_told_once_a_moment() -> None:
 def test_administrators_hear_that_a_limit_is_reached_and_strangers_never() -> None:
     gate = Gateway("incoming-mailbox")
     told = [reason for _ in range(5) for reason in gate.rcpt().told]
-    assert [(reason.id, reason.numbers["percent"]) for reason in told] == [("limit-share", 100)]
+    assert [(reason.id, reason.numbers["percent"]) for reason in told] == [("incoming-share", 100)]
     assert told[0].numbers["account"] == "bob@example.org"
 
 
@@ -194,7 +194,7 @@ def test_top_lists_what_is_nearest_to_its_limit() -> None:
     gate = Gateway("incoming-network", "incoming-mailbox")
     for number in range(4):
         gate.rcpt(recipients=(f"u{number}@example.org",))
-    desk = Desk(gate.limiter, Book(gate.clock, KeptExceptions()), gate.clock, KeptLog())
+    desk = Desk(gate.limiter, Book(gate.clock, KeptExceptions()), gate.clock, KeptLog(), MemoryMeters({}))
     listed = asyncio.run(desk.ask({"verb": "top", "by": "incoming", "number": 2}))["accounts"]
     assert [(one["account"], one["channel"], one["share"]) for one in listed] == [
         ("192.0.2.0/24", "incoming-network", 0.8),

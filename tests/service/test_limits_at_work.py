@@ -9,7 +9,7 @@ import pytest
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import Mode
-from sendwarden.engine.limits.rules import Counts, Limit, Limits, OverLimit
+from sendwarden.engine.limits.rules import COUNTERS, Counts, Limit, Limits, OverLimit
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.book import Book, Entry
 from sendwarden.service.judge import Judge
@@ -100,14 +100,92 @@ def test_room_comes_back_when_it_was_said() -> None:
 
 def test_a_message_has_its_own_cap() -> None:
     warden = Warden()
-    assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["defer"]
-    assert sentence(warden.recipient("one").reasons[0]) == "a message may have 4 recipients on channel c"
+    assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["refuse"]
+    said = warden.recipient("one")
+    assert (said.smtp_code, said.enhanced) == (550, "5.5.3")
+    assert sentence(said.reasons[0]) == (
+        "a message may have 4 recipients, on channel c; send it to fewer at a time"
+    )
 
 
 def test_a_message_that_could_never_go_is_told_so() -> None:
     warden = Warden(Limits((Limit(1, 0, 5, "five"),)))
-    said = sentence(warden.message(6).reasons[0])
-    assert said == "6 recipients at once are more than the 5 that may go in 10m on channel c"
+    said = warden.message(6)
+    assert (said.verdict, said.smtp_code, said.enhanced) == (Verdict.REFUSE, 550, "5.5.3")
+    assert sentence(said.reasons[0]) == (
+        "6 recipients in one message are more than the 5 that may go in 10m, on channel c; "
+        "send it to fewer at a time"
+    )
+
+
+def test_a_message_that_could_never_go_is_refused_by_policy_at_its_first_recipient_too_many() -> None:
+    """Another message in the same moment waits: for it there will be room."""
+    warden = Warden(Limits((Limit(1, 0, 5, "ten minutes"), Limit(1, 1, 6, "hour"))))
+    warden.recipient("another")
+    warden.later(630)  # only the hour knows of it
+
+    found = [warden.recipient("one") for _ in range(6)]
+
+    assert verdicts(found) == ["accept"] * 5 + ["refuse"]
+    assert (found[-1].smtp_code, found[-1].enhanced) == (550, "5.5.3")
+    assert found[-1].reasons[0].numbers["asked"] == 6
+    later = warden.recipient("next")
+    assert (later.verdict, later.enhanced) == (Verdict.DEFER, "4.7.1")
+    assert later.reference != found[-1].reference
+
+
+@pytest.mark.parametrize("recipients", [5, 6])
+def test_its_end_says_the_same_as_its_recipients_would(recipients: int) -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "ten minutes"),)))
+    warden.recipient("one")
+    said = warden.end("one", recipients)
+    assert said.verdict is (Verdict.ACCEPT if recipients == 5 else Verdict.REFUSE)
+    assert warden.used() == ((1, 5) if recipients == 5 else (0, 0))
+
+
+# What a limit counts, and a message that is above it: its recipients, and its bytes.
+TOO_MUCH = {
+    "internal": (2, ["a@example.org", "b@example.org", "c@example.org"], 1, "5.5.3"),
+    "external": (3, ["a@x.example", "b@x.example", "c@x.example"], 1, "5.5.3"),
+    "bytes": (4, ["a@x.example"], 3, "5.3.4"),
+    "distinct": (5, ["a@x.example", "b@x.example", "c@x.example"], 1, "5.5.3"),
+}
+
+
+@pytest.mark.parametrize("counted", TOO_MUCH)
+def test_it_is_refused_for_good_whatever_is_counted(counted: str) -> None:
+    counter, recipients, size_bytes, enhanced = TOO_MUCH[counted]
+    warden = Warden(Limits((Limit(counter, 0, 2, counted),)))
+    mail = warden.mail()
+    mail = replace(mail, request=replace(mail.request, recipients=tuple(recipients)), size_bytes=size_bytes)
+
+    said = warden.judge.message(mail)
+
+    assert (said.verdict, said.enhanced) == (Verdict.REFUSE, enhanced)
+    assert said.reasons[0].numbers["asked"] == 3
+    assert " that may go in 10m" in sentence(said.reasons[0])
+
+
+@pytest.mark.parametrize("counted", ["distinct", "new"])
+def test_distinct_recipients_that_a_message_has_already_are_part_of_it(counted: str) -> None:
+    warden = Warden(Limits((Limit(COUNTERS.index(counted), 0, 2, counted),)))
+    warden.limiter.acquaintances.of("eve").learning = False
+    found = [warden.recipient("one", f"v{n}@x.example") for n in range(3)]
+    assert verdicts(found) == ["accept", "accept", "refuse"]
+    assert found[-1].reasons[0].numbers["asked"] == 3
+
+
+@pytest.mark.parametrize("action", [Verdict.HOLD, Verdict.DISCARD, Verdict.REFUSE])
+def test_what_else_a_channel_does_over_a_limit_stays(action: Verdict) -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "ten minutes"),)), over_limit=OverLimit(action))
+    assert warden.message(6).verdict is action
+
+
+def test_where_it_is_not_known_what_was_used_nothing_is_refused_for_good() -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "ten minutes", presumed=True),)))
+    said = warden.message(6)
+    assert (said.verdict, said.enhanced) == (Verdict.DEFER, "4.7.1")
+    assert sentence(said.reasons[0]).startswith("it is not known yet how much eve has used")
 
 
 def test_policy_and_milter_count_a_message_once() -> None:
@@ -390,11 +468,39 @@ def test_distinct_recipients_are_counted_by_mailbox_and_policy_and_milter_agree(
     warden = Warden(Limits((Limit(5, 0, 3, "three"),)))
     for to in ("a@x.example", "A@X.example", "b@x.example", "c@x.example"):
         assert warden.recipient("m", to).verdict is Verdict.ACCEPT
-    said = warden.recipient("m", "d@x.example")
+    said = warden.recipient("n", "d@x.example")
     assert said.verdict is Verdict.DEFER
     assert "has used 3 of 3 distinct recipients in 10m" in refusal_text(said)
+    assert warden.recipient("m", "d@x.example").verdict is Verdict.REFUSE, "no message has room for four"
     assert warden.recipient("m", "a@x.example").verdict is Verdict.ACCEPT
-    assert warden.message(4).verdict is Verdict.DEFER
+    assert warden.message(3).verdict is Verdict.DEFER
+    assert warden.message(4).verdict is Verdict.REFUSE
+
+
+# The text for whoever sends, as it was set -> what he reads of an account that is contained, and held.
+TOLD = {
+    "": (
+        "the account eve is closed for sending; please ask your postmaster",
+        "mail of the account eve waits",
+    ),
+    "Call 555-1234.": ("Call 555-1234.", "Call 555-1234."),
+}
+
+
+@pytest.mark.parametrize("tell", TOLD)
+@pytest.mark.parametrize("state", ["contained", "held"])
+def test_who_sends_reads_his_own_text_and_never_the_reason(state: str, tell: str) -> None:
+    warden = Warden()
+    now = warden.clock.now()
+    why = "ticket 4711: a second time"
+    entry = Entry("state", "eve", why, "anna", now, now + 86_400, state=state, tell=tell)
+    asyncio.run(warden.book.put(entry))
+
+    for said in (warden.recipient("m"), warden.message(1)):
+        words = refusal_text(said)
+        assert words.startswith(TOLD[tell][state == "held"])
+        assert words.endswith(f"; https://help.example.org [{said.reference}]") and "4711" not in words
+        assert why in sentence(said.reasons[0]), "for `why` and the log"
 
 
 def test_an_estimate_is_marked_where_it_is_told() -> None:
@@ -456,3 +562,56 @@ def test_after_an_incident_an_account_has_half_for_fourteen_days() -> None:
     warden.clock.at += 14 * 86_400
     warden.limiter.tick()
     assert verdicts([warden.recipient(f"n{n}") for n in range(11)]) == ["accept"] * 10 + ["defer"]
+
+
+# --- other recipients at the end than were reserved
+
+
+def ended(warden: Warden, *names: str) -> Decision:
+    """By milter: the message that the policy service knows as ``one``, with these recipients in the end."""
+    warden.end("one", len(names), "4F2Q")
+    mail = warden.mail(queue_id="4F2Q")
+    recipients = tuple(f"{name}@x.example" for name in names)
+    return warden.judge.message(replace(mail, request=replace(mail.request, recipients=recipients)))
+
+
+@pytest.mark.parametrize("counted", ["distinct", "new"])
+def test_as_many_but_other_recipients_at_the_end_are_those_that_count(counted: str) -> None:
+    warden = Warden(Limits((Limit(COUNTERS.index(counted), 0, 3, counted),)))
+    warden.limiter.acquaintances.of("eve").learning = False
+    for name in "abc":
+        assert warden.recipient("one", f"{name}@x.example").verdict is Verdict.ACCEPT
+
+    assert ended(warden, "a", "d", "e").verdict is Verdict.ACCEPT
+
+    meter = warden.limiter.meter(warden.site.channels[0], "eve")
+    assert meter is not None
+    assert meter.sums(warden.limiter.quantum)[0] == [1, 3, 3]
+    assert warden.recipient("two", "d@x.example").verdict is Verdict.ACCEPT, "d counts already"
+    assert warden.recipient("three", "b@x.example").verdict is Verdict.DEFER, "b counts no more"
+
+
+def test_other_recipients_at_the_end_need_room_like_any() -> None:
+    warden = Warden(Limits((Limit(5, 0, 3, "three"),)))
+    warden.recipient("one", "a@x.example")
+    for name in "bc":
+        warden.recipient("two", f"{name}@x.example")
+
+    assert ended(warden, "a").verdict is Verdict.ACCEPT
+    warden.end("two", 2, "5G3R")
+    mail = warden.mail(queue_id="5G3R")
+    over = replace(
+        mail, request=replace(mail.request, recipients=("b@x.example", "d@x.example", "e@x.example"))
+    )
+    assert warden.judge.message(over).verdict is Verdict.DEFER
+    assert warden.used() == (1, 1), "what is refused is given back"
+
+
+def test_where_some_went_by_without_room_no_names_count() -> None:
+    slow = OverLimit(Verdict.ACCEPT, delay_s=0.8)
+    warden = Warden(Limits((Limit(5, 0, 2, "two"),)), over_limit=slow)
+    for name in "abc":
+        warden.recipient("one", f"{name}@x.example")
+    ended(warden, "d", "e", "f")
+    meter = warden.limiter.meter(warden.site.channels[0], "eve")
+    assert meter is not None and meter.sums(warden.limiter.quantum)[0][2] <= 2

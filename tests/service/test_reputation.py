@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sendwarden.engine.reputation.findings import Finding, Said
 from sendwarden.engine.reputation.health import CREDITS, REST_S, TEST_AGAIN_S, TEST_S
 from sendwarden.engine.reputation.lists import DnsList
-from sendwarden.service.desk import Answer, Refusal
+from sendwarden.service.question import Answer, Refusal
 from sendwarden.service.reputation import CHECKS, About, Reputation
 from sendwarden.service.reputation_desk import verbs
 from tests.service.resolving import LATE, FakeResolver
@@ -69,6 +69,7 @@ def test_each_check_says_its_own_and_only_those_asked_for_run() -> None:
         "domains": (Said.LISTED, 1),
         "reverse": (Said.LISTED, 1),
         "helo": (Said.LISTED, 2),
+        "spf": (Said.CLEAR, 0),
     }
     site.resolver.asked.clear()
     assert [one.name for one in site.ask(checks=("rhsbl",))] == ["domains"]
@@ -78,7 +79,7 @@ def test_each_check_says_its_own_and_only_those_asked_for_run() -> None:
 @pytest.mark.parametrize(
     ("about", "names"),
     [
-        (About("192.0.2.7"), {"black", "white", "reverse", "helo"}),
+        (About("192.0.2.7"), {"black", "white", "reverse", "helo", "spf"}),
         (About("", "bad.example"), {"domains"}),
         (About("no address", "no domain"), {"black", "white", "domains"}),
     ],

@@ -37,7 +37,7 @@ def test_spam_has_less_room_and_other_mail_goes_on() -> None:
     made = warden()
 
     assert verdicts([send(made) for _ in range(5)]) == ["accept"] * 3 + ["defer"] * 2
-    assert "eve has used 3 of 3 recipients in 10m, on channel [spam-scored]" in refusal_text(send(made))
+    assert "eve has used 3 of 3 recipients in 10m, for mail that looks like spam" in refusal_text(send(made))
     assert (used(made), used(made, "c")) == (3, 3), "what is stopped counts nowhere"
     assert verdicts([send(made, findings=()) for _ in range(8)]) == ["accept"] * 7 + ["defer"]
 

@@ -21,11 +21,13 @@ from sendwarden.stores.journal import FLUSH_INTERVAL_S, REFERENCE_BLOCK, Journal
 from sendwarden.stores.memory import AGES, KNOWN
 from sendwarden.stores.sql import SqlState
 from tests.service.outside import KeptExceptions
-from tests.stores.around import START, Site, killed, until
+from tests.stores.around import PATIENCE_S, START, Site, killed, until
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Over a disk that may be slow: what is tested here is not the time it takes."""
+    monkeypatch.setattr(journal_module, "KEEP_TIMEOUT_S", PATIENCE_S)
     return Site(tmp_path / "state.db")
 
 

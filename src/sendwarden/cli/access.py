@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from sendwarden.cli.greycopy import GreylistCopy
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
 from sendwarden.engine.access.effects import Effects, effects_of
 from sendwarden.engine.access.tables import TABLES
@@ -48,18 +50,18 @@ def _lines(effects: Effects) -> Iterator[str]:
 class Walk:
     """The steps of a session before its message: what was asked, and what came of it."""
 
+    greylist: GreylistCopy  # what tables may ask
     runs: list[TableRun] = field(default_factory=list)
     carried: list[Carried] = field(default_factory=list)
     refused: list[Decision] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # recipients that got through
 
 
-def walk(judge: Judge, message: Message, channel: Channel) -> Walk:
+def walk(judge: Judge, message: Message, channel: Channel, found: Walk) -> None:
     """Ask the tables of each step as a session would, up to the first refusal of all.
 
     Of the connection only the client's address is known here: the other fields of a probe are empty.
     """
-    found = Walk()
     request = message.request
     stages = judge.tables.by_milter | judge.tables.by_policy
     steps = [(stage, "") for stage in (Stage.CONNECT, Stage.MAIL)]
@@ -71,15 +73,16 @@ def walk(judge: Judge, message: Message, channel: Channel) -> Walk:
         at_step = replace(request, stage=stage, recipients=those, counts=counts)
         passed = stage not in stages or _passes(judge, at_step, channel, found)
         if not passed and not recipient:
-            return found
+            return
         if passed and recipient:
             found.left.append(recipient)
-    return found
 
 
 def _passes(judge: Judge, request: Request, channel: Channel, found: Walk) -> bool:
     """Ask about one step. Does the session go on, with this recipient?"""
-    decision = judge.tables.step(request, channel, judge.account(request), found.runs)
+    memo = judge.memo(request)
+    step = partial(judge.tables.step, request, channel, judge.account(request), found.runs, memo)
+    decision = found.greylist.heard(memo, step)
     if decision.verdict in (Verdict.REFUSE, Verdict.DEFER):
         found.refused.append(decision)
         return decision.watched

@@ -16,7 +16,6 @@ from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
 from sendwarden.cli.probe import WallClock, Warnings
 from sendwarden.cli.words import one_of
-from sendwarden.config.dns_lists import dns_lists
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.lookups.dns import DnsLookups
@@ -67,7 +66,7 @@ async def _asked_lists(loaded: Loaded, question: Mapping[str, object]) -> Answer
     try:
         settings = loaded.settings
         outside = WallClock(), Warnings()
-        reputation = Reputation(dns_lists(settings), resolver, outside, tuple(settings.dns.servers))
+        reputation = Reputation(loaded.dns_lists, resolver, outside, tuple(settings.dns.servers))
         await reputation.test()
         return await verbs(lambda: reputation)[str(question["verb"])](question)
     finally:

@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sendwarden.cli.access import Walk, effect_lines, walk
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
 from sendwarden.cli.desk import copied_limiter
 from sendwarden.cli.exits import CANNOT, GOOD, NO
+from sendwarden.cli.greycopy import GreylistCopy
 from sendwarden.cli.mapping import entry_lines, meter_lines
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
@@ -27,9 +29,13 @@ from sendwarden.core.errors import SendwardenError, StoreDown
 from sendwarden.core.identity import bare_address
 from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import OTHER, Channel
+from sendwarden.engine.greylist.line import line as grey_line
+from sendwarden.engine.greylist.question import Answer as GreyAnswer
+from sendwarden.engine.greylist.question import Question as GreyQuestion
+from sendwarden.frontends.milter import CHECKS_WITHIN_S
 from sendwarden.service.allowance import Allowance
 from sendwarden.service.carried import with_carried
-from sendwarden.service.judge import Judge, ScriptRun
+from sendwarden.service.judge import Heard, Judge, ScriptRun
 from sendwarden.service.ports import Outside
 
 _BLANK = re.compile(r"\s")
@@ -72,9 +78,10 @@ class Explanation:
     runs: list[ScriptRun]
     meters: WatchedMeters
     warnings: Warnings
+    walked: Walk  # the access tables
     at_mail: Decision | None = None  # what was decided at MAIL, where only watching let it go on
-    walked: Walk = field(default_factory=Walk)  # the access tables
     room: Room | None = None  # None: it never comes to the limits
+    greylisted: list[tuple[GreyQuestion, GreyAnswer]] = field(default_factory=list)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -154,36 +161,64 @@ def to_message(raw: bytes, request: Request) -> Message:
 def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     """Judge a message without consequences. Raises `NotPossible` for a channel that does not exist."""
     clock, warnings = WallClock(), Warnings()
+    with GreylistCopy(loaded, clock, warnings) as greylist:
+        found = _explained(loaded, message, channel, greylist)
+    found.greylisted = greylist.asked
+    return found
+
+
+def _explained(loaded: Loaded, message: Message, channel: str, greylist: GreylistCopy) -> Explanation:
+    clock, warnings = greylist.clock, greylist.warnings
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
-    outside = Outside(clock, NoReference(), warnings, lambda: 0.0)
+    outside = Outside(clock, NoReference(), warnings, lambda: 0.0, greylist.callout())
     limiter = copied_limiter(loaded, clock)
-    judge = Judge(loaded.site, meters, outside, Allowance(limiter, outside))
+    allowance = Allowance(limiter, outside)
+    judge = Judge(loaded.site, meters, outside, allowance)
+    judge.greylisting = greylist.channels(limiter)
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
+    walked = Walk(greylist)
     at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))
     if at_mail and at_mail.in_effect is not Verdict.ACCEPT:  # it never comes to the end of the message
-        return Explanation(message, chosen, at_mail, runs, meters, warnings)
-    walked = walk(judge, message, chosen)
+        return Explanation(message, chosen, at_mail, runs, meters, warnings, walked)
+    walk(judge, message, chosen, walked)
     message = judge.named(message)  # what a webmail says is known at the end of its message
     chosen = chosen if channel else judge.channel(message.request)
     at_mail = None if at_mail and at_mail.plain else at_mail
     if not walked.left:
-        return Explanation(message, chosen, walked.refused[-1], runs, meters, warnings, at_mail, walked)
-    room = Room(limiter, chosen, judge.account(message.request), message.request)
-    decision = _at_end(judge, message, chosen, walked, runs)
-    room.look_again()
-    return Explanation(message, chosen, decision, runs, meters, warnings, at_mail, walked, room)
-
-
-def _at_end(
-    judge: Judge, message: Message, channel: Channel, walked: Walk, runs: list[ScriptRun]
-) -> Decision:
-    """The end of the message, for the recipients that the access tables left."""
+        return Explanation(message, chosen, walked.refused[-1], runs, meters, warnings, walked, at_mail)
     left = replace(message, request=replace(message.request, recipients=tuple(walked.left)))
-    decision = judge.message(left, runs, channel)
+    if waits := _waits(judge, left, chosen, greylist):
+        return Explanation(message, chosen, waits, runs, meters, warnings, walked, at_mail)
+    incoming = allowance.incoming
+    keys = incoming.keys(left.request, walked.left) if incoming.counts(left.request) else []
+    room = Room(limiter, chosen, judge.account(message.request), message.request, keys)
+    decision = _at_end(judge, left, chosen, walked, runs)
+    room.look_again()
+    return Explanation(message, chosen, decision, runs, meters, warnings, walked, at_mail, room)
+
+
+def _waits(judge: Judge, left: Message, channel: Channel, greylist: GreylistCopy) -> Decision | None:
+    """What greylisting of the channel says; None: it goes on."""
+    assert judge.greylisting is not None
+    account = judge.account(left.request)
+    waits = judge.greylisting.ask(left.request, channel, account, left.headers)
+    return waits if waits is None or isinstance(waits, Decision) else greylist.run(waits(CHECKS_WITHIN_S))
+
+
+def _at_end(judge: Judge, left: Message, channel: Channel, walked: Walk, runs: list[ScriptRun]) -> Decision:
+    """The end of the message, for the recipients that the access tables left."""
+    memo = judge.memo(left.request)
+
+    def hear() -> Heard:
+        runs.clear()
+        return judge.heard(left, channel, runs, memo)
+
+    decision = judge.settled(walked.greylist.heard(memo, hear), channel)
     if Stage.END_OF_MESSAGE in judge.tables.by_milter:
-        account = judge.account(message.request)
-        walked.carried.append(("", judge.tables.rewrite(left, channel, account, walked.runs)))
+        account, memo = judge.account(left.request), judge.memo(left.request)
+        rewrite = partial(judge.tables.rewrite, left, channel, account, walked.runs, memo)
+        walked.carried.append(("", walked.greylist.heard(memo, rewrite)))
     return with_carried(decision, walked.carried, walked.left)
 
 
@@ -203,6 +238,8 @@ def _show(found: Explanation, output: Output) -> None:
         _show_run(run_of_script, output)
     for line in meter_lines(found.meters.uses):
         output.line(line.replace("meter  ", "meter    ", 1))
+    for asked, answer in found.greylisted:
+        output.line(f"greylist  {grey_line(asked, answer, 0).replace(' d=0', '')}")
     for line in found.room.lines() if found.room else ():
         output.line(f"limit     {line}")
     for warning in found.warnings.told:
@@ -264,8 +301,9 @@ def _record(found: Explanation) -> dict[str, object]:
         "headers": [f"{name}: {value}" for name, value in decision.headers],
         "delay_s": decision.delay_s,
         "transport": decision.transport,
-        "limits": [use.record() for use in found.room.uses] if found.room else [],
+        "limits": [use.record() for use in (*found.room.incoming, *found.room.uses)] if found.room else [],
         "removed": [name for name, _number in decision.removed],
+        "greylist": [grey_line(asked, answer, 0) for asked, answer in found.greylisted],
         "login": found.message.request.login,
         "login_from": found.message.request.login_from,
         "origin": found.message.request.origin,

@@ -9,8 +9,6 @@ from sendwarden.core.place import Place, Problem, Severity
 from sendwarden.engine.access.effects import VOID
 from sendwarden.engine.access.tables import AccessRules, present
 from sendwarden.engine.channel import Mode
-from sendwarden.engine.mapping.callouts import base_name
-from sendwarden.engine.mapping.grosscheck import IMAGE as GROSSCHECK_IMAGE
 from sendwarden.engine.mapping.parse import Entry, MappingFile
 from sendwarden.engine.mapping.template import Flag, Table
 
@@ -46,18 +44,8 @@ def access_problems(settings: Settings, found: MappingFile, place_of: PlaceOf) -
             if settings.access.frontends == "policy":
                 yield from _not_by_policy(found, stage, name)
     every = [name for names in stages.values() for name in names]
-    yield from _greylisting(found, every)
     if settings.access.frontends == "both":
         yield from _twice(settings, found, every, place_of)
-
-
-def _greylisting(found: MappingFile, names: list[str]) -> Iterator[Problem]:
-    reached = _reached(found, names)
-    for call in found.calls:
-        if call.table.upper() in reached and base_name(call.call.image) == GROSSCHECK_IMAGE:
-            says = f"table {call.table} asks greylisting where nobody can wait for the answer"
-            remedy = "call it from a filter: a table FILTER_<name>"
-            yield Problem("SW220", says, call.place, remedy, severity=Severity.WARNING)
 
 
 def _flags(found: MappingFile, name: str) -> Iterator[tuple[Entry, Flag]]:

@@ -51,7 +51,7 @@ CODES: Mapping[str, str] = {
         "listen on this machine alone unless listen.allow says who else may connect."
     ),
     "SW123": "The same socket is named twice. Only one of the two could be opened.",
-    "SW124": "Two lists in the DNS have the same name.",
+    "SW124": "Two lists in the DNS have the same name, or one has the name of a check.",
     "SW125": (
         "A list of good addresses (dnswl) has weights. What it lists passes, whatever others say: there is "
         "nothing to add up."
@@ -65,15 +65,33 @@ CODES: Mapping[str, str] = {
         "compiled where it is installed. Sites without LDAP do not need it."
     ),
     "SW128": "Whoever can listen on the way to the LDAP server reads the password with which it is asked.",
+    "SW129": (
+        "The driver by which the URL of [directory] asks its database is not installed in Sendwarden's "
+        "environment, or is one that Sendwarden cannot use. No account would have the row that stands there."
+    ),
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."
     ),
+    "SW132": (
+        "A query of [directory] does something else than to ask, such as to delete. It is run whenever an "
+        "account sends, and must give rows."
+    ),
+    "SW149": "MeterMaid's tables are to be counted in a Redis, and counting.redis names none.",
     "SW140": (
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."
     ),
+    "SW141": (
+        "A row lets one message have more recipients (per_message) than a window of it lets through at all. "
+        "A message between the two is refused by the window, however long its sender waits."
+    ),
+    "SW142": (
+        "A setting that can do nothing: a row that never counts what it names, mailboxes of ours where no "
+        "domain is, or what belongs to a Redis that is not named."
+    ),
+    "SW143": "A Redis cluster is reached by the addresses of its nodes, and has one database, number 0.",
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
         "may also stand alone on the next line if it begins with a dollar sign."
@@ -116,10 +134,6 @@ CODES: Mapping[str, str] = {
     "SW219": (
         "A flag of an access table that is understood and has no effect here: debug output ($U), the group "
         "check of another system ($I), the vacation replies that Sendwarden does not send ($!), and $S."
-    ),
-    "SW220": (
-        "An access table asks greylisting. The answer takes time, and access tables are asked at steps that "
-        "do not wait: the call fails. Tables that filters call can ask."
     ),
     "SW300": "A Sieve filter cannot be read at this place (RFC 5228 section 8).",
     "SW301": "A command, test or tag belongs to an extension that the script's require does not name.",
@@ -196,6 +210,14 @@ CODES: Mapping[str, str] = {
         "Postfix asks others behind Sendwarden, and tells nobody what they answered: a message that they "
         "refuse stays charged to its account until the limit's window ends. Let Sendwarden stand last."
     ),
+    "SW503": (
+        "Messages about limits reach nobody, or come from an address at a machine without a domain, to which "
+        "no answer finds its way. [notify] says who is told, site.host who we say that we are."
+    ),
+    "SW504": (
+        "Programs on the mail server are to be told apart (accounts.programs), and Postfix does not show "
+        "their mail to Sendwarden, or not who ran sendmail: docs/accounts-and-channels.md."
+    ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
         "A line of the senders file begins with an address, with @ and a domain, or with the local part of "
@@ -228,5 +250,21 @@ CODES: Mapping[str, str] = {
     "SW711": (
         "A grossd.conf names a check that this version cannot ask. Without it mail would wait, or pass, that "
         "the file does not mean."
+    ),
+    "SW712": (
+        "What greylist.checks names cannot be asked: it is neither a check nor a list of the settings, or a "
+        "kind of which there is no list."
+    ),
+    "SW713": (
+        "Mail of a channel waits if its client is on a list, and greylist.checks asks no list: none would "
+        "ever wait."
+    ),
+    "SW714": (
+        "All mail of a channel waits on which people log in. Whoever is told to try again does not know why, "
+        "and mail programs show it as an error."
+    ),
+    "SW715": (
+        "Mail of a channel may have to wait that comes by the webmail, and nothing says from which address "
+        "its users come. Then it waits only where its account is at risk, as if all came from one network."
     ),
 }

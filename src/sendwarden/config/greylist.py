@@ -93,6 +93,12 @@ class GreylistSettings(SettingsTable):
     block_threshold: Weight = Field(
         default=0, description="From this weight on it is blocked; 0: never.", examples=["5"]
     )
+    checks: list[SomeText] = Field(
+        default=[],
+        description="What is asked before mail waits, for the thresholds: names of [[dns_list]] tables, all "
+        "lists of a kind (dnsbl, dnswl, rhsbl), reverse, helo, spf; none: all mail waits.",
+        examples=['["reverse", "helo"]'],
+    )
     wait: Wait = Field(
         default="5s",
         validate_default=True,

@@ -12,9 +12,12 @@ from ipaddress import ip_address
 from typing import Any
 
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
+from sendwarden.engine.reputation.lists import Kind
+from sendwarden.engine.reputation.names import key_of
 
 PROTOCOLS = ("sjsms", "postfix")
 CHECKS = ("dnsbl", "dnswl", "rhsbl", "reverse", "helo", "spf", "blocker", "random")
+LISTS: Mapping[str, Kind] = {"dnsbl": "dnsbl", "dnswl": "dnswl", "rhsbl": "rhsbl"}
 DEFAULT_PORT, STATUS_PORT = 5525, 5522
 
 # What stands instead of options that grossd itself refuses.
@@ -55,10 +58,11 @@ _WEIGHT = re.compile(r"[+-]?[0-9]{1,6}")
 class ListAsked:
     """One DNS list. ``kind``: dnsbl, dnswl or rhsbl."""
 
-    kind: str
+    kind: Kind
     zone: str
     weight: int
     place: Place
+    key: str = field(default="", repr=False)  # of a subscription: what stands before the zone
 
 
 @dataclass(slots=True)
@@ -69,6 +73,11 @@ class Grossd:
     checks: dict[str, Place] = field(default_factory=dict)
     lists: list[ListAsked] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Checks that ask lists."""
+        return frozenset(self.checks) & frozenset(LISTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,8 @@ class _Reader:
             self.problem("SW706", "this line sets nothing", whole, remedy, warning=True)
             return None
         value, semicolon, parameter = rest.partition(";")
+        if name.strip(" \t") in LISTS and (key := key_of(value.strip(" \t"))):
+            line = line.replace(key, "*" * len(key))  # a secret, which no message shows
         if not value.strip(" \t"):
             self.problem("SW702", f'"{name.strip()}" has no value', whole, "write one, or take the line out")
             return None
@@ -191,8 +202,8 @@ class _Reader:
         elif name in NO_EFFECT:
             says = f"{name} has no effect here: {NO_EFFECT[name]}"
             self.problem("SW705", says, line.name_place, "it may stay", warning=True)
-        elif name in ("dnsbl", "rhsbl", "dnswl"):
-            self._list(line)
+        elif kind := LISTS.get(name):
+            self._list(line, kind)
         elif name == "check":
             self._check(line)
         elif name == "protocol":
@@ -213,7 +224,7 @@ class _Reader:
             says = f'"{line.value}" is no value of {line.name}'
             self.problem("SW704", says, line.value_place, str(error))
 
-    def _list(self, line: _Line) -> None:
+    def _list(self, line: _Line, kind: Kind) -> None:
         weight = "1" if line.parameter is None else line.parameter
         if not _ZONE.fullmatch(line.value):
             remedy = "write a zone, such as zen.spamhaus.org"
@@ -222,8 +233,11 @@ class _Reader:
             remedy = "write a whole number behind the semicolon"
             self.problem("SW704", f'"{weight}" is no weight', line.value_place, remedy)
         else:
-            found = ListAsked(line.name, line.value.rstrip(".").lower(), int(weight), line.value_place)
-            self.found.lists.append(found)
+            zone = line.value.rstrip(".").lower()
+            key = key_of(zone)
+            before = zone[: zone.index(key) + len(key)] if key else ""
+            zone = zone.removeprefix(f"{before}.") if key else zone
+            self.found.lists.append(ListAsked(kind, zone, int(weight), line.value_place, before))
 
     def _check(self, line: _Line) -> None:
         if line.value == "none":
@@ -272,7 +286,7 @@ class _Reader:
         return self.found
 
     def _lists_and_checks(self) -> None:
-        for kind in ("dnsbl", "dnswl", "rhsbl"):
+        for kind in LISTS.values():
             lists = [one for one in self.found.lists if one.kind == kind]
             if lists and kind not in self.found.checks:
                 says = f"{kind} names a list, and no check asks it"

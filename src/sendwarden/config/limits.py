@@ -14,10 +14,9 @@ from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
 from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
+from sendwarden.engine.limits.rules import COUNTERS, DEFER, NO_LIMITS, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
 
-NO_LIMITS = "unlimited"
 # What "slow" makes a mail server wait for each answer, in seconds: below our own deadline of 1 s.
 SLOW_S = 0.8
 
@@ -48,7 +47,7 @@ class LimitRows:
                 continue
             seen.add(own.name)
             base = rows.get(own.name)
-            rows[own.name] = base.model_copy(update=_set(own)) if base else own
+            rows[own.name] = _over_shipped(base, own) if base else own
         self.rows = {name: _limits(name, row) for name, row in rows.items()}
 
     def named(self, name: str) -> Limits:
@@ -65,9 +64,22 @@ class LimitRows:
         }
 
 
-def _set(own: LimitSettings) -> dict[str, object]:
-    """What a row sets itself."""
-    return {name: getattr(own, name) for name in own.model_fields_set}
+def _over_shipped(base: LimitSettings, own: LimitSettings) -> LimitSettings:
+    """A shipped row with what the site's sets in it.
+
+    Where that is recipients and not how many of one message, a message may have what the lowest window lets
+    through; no more than the shipped row says, if that is less than its own windows do (``bulk``).
+    """
+    both = base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
+    if "per_message" in own.model_fields_set or base.per_message is None or not both.recipients:
+        return both
+    follows = base.per_message == _lowest(base)
+    most = _lowest(both) if follows else min(base.per_message, _lowest(both))
+    return both.model_copy(update={"per_message": most})
+
+
+def _lowest(row: LimitSettings) -> int:
+    return min(rate.amount for rate in row.recipients)
 
 
 def fitting_row(channel: ChannelSettings) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from sendwarden.config.limits import NO_LIMITS
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import Settings
 from sendwarden.config.traffic import LimitSettings, OverrideSettings
@@ -10,7 +9,7 @@ from sendwarden.config.values import shown
 from sendwarden.core.identity import account_of
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import Limit, Limits
+from sendwarden.engine.limits.rules import NO_LIMITS, RECIPIENTS, Limit, Limits
 from sendwarden.engine.limits.windows import window_of
 from sendwarden.service.site import Site
 
@@ -23,6 +22,7 @@ def check_limits(site: Site, settings: Settings, place_of: PlaceOf) -> Iterator[
     for number, row in enumerate(settings.limits):
         if own := site.rows.get(row.name):
             yield from _order(own, row, ("limits", number), place_of)
+            yield from _per_message(own, row, ("limits", number), place_of)
     for number, override in enumerate(settings.override):
         yield from _override(site, override, ("override", number), place_of)
     yield from _counted_before(site, settings, place_of)
@@ -63,6 +63,17 @@ def _order(row: Limits, own: LimitSettings, path: Path, place_of: PlaceOf) -> It
             at = (windows.index(long.window),) if long.window in windows else ()
             place = place_of((*path, long.counted, *at))
             yield Problem("SW140", says, place, remedy, severity=Severity.WARNING)
+
+
+def _per_message(row: Limits, own: LimitSettings, path: Path, place_of: PlaceOf) -> Iterator[Problem]:
+    """More recipients of one message than a window lets through at all."""
+    cap = row.per_message
+    rates = (one for one in row.limits if one.counter == RECIPIENTS)
+    lowest = min(rates, key=lambda one: one.most, default=None)
+    if "per_message" in own.model_fields_set and lowest and cap and cap > lowest.most:
+        says = f"per_message = {cap} is more than may go at all: {lowest}"
+        remedy = f"write per_message = {lowest.most}, or more recipients for {lowest.window_name}"
+        yield Problem("SW141", says, place_of((*path, "per_message")), remedy, severity=Severity.WARNING)
 
 
 def _without_effect(short: Limit, long: Limit) -> bool:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from sendwarden.config.access import access_rules
 from sendwarden.config.crosscheck import crosscheck
+from sendwarden.config.dns_lists import check_dns_lists, dns_lists, grossd_checks
 from sendwarden.config.files import Folder, Unreadable, unreadable_problem
 from sendwarden.config.greylist import GreylistSettings
-from sendwarden.config.greylist_rules import check_greylist, over
+from sendwarden.config.greylist_rules import check_greylist, check_waiting_channels, over
 from sendwarden.config.grossd import Grossd, read_grossd
 from sendwarden.config.limits import LimitRows, incoming, networks, overrides
 from sendwarden.config.positions import Path as KeyPath
@@ -37,6 +38,7 @@ from sendwarden.engine.mapping.parse import MappingFile, read_mappings, table_pr
 from sendwarden.engine.mapping.run import Mappings
 from sendwarden.engine.meters.options import TableOptions, read_options
 from sendwarden.engine.owners import SenderTable, read_senders
+from sendwarden.engine.reputation.lists import DnsList
 from sendwarden.engine.sieve.compile import Script, compile_script
 from sendwarden.engine.sieve.ext import ADMINISTRATOR, CAPABILITIES
 from sendwarden.engine.sieve.ext.mailserver import MappingCalls
@@ -65,6 +67,7 @@ class Loaded:
     settings: Settings
     site: Site
     greylist: GreylistSettings  # with what a grossd.conf says
+    dns_lists: list[DnsList]
     problems: list[Problem]
     folder: Folder
     origins: Mapping[KeyPath, Place]
@@ -75,6 +78,11 @@ class Loaded:
     def allowed(self) -> Networks:
         """Who may connect to our sockets besides this machine."""
         return networks(self.settings.listen.allow)
+
+    @property
+    def shared_where(self) -> tuple[object, ...]:
+        """Where is counted, and what of it elsewhere."""
+        return (*self.settings.counting.where, self.settings.metermaid.redis)
 
     @property
     def enforcing(self) -> list[str]:
@@ -132,14 +140,17 @@ def load(settings_file: Path | None) -> Loaded:
         score_headers=score_headers(settings),
     )
     grossd = _grossd(reading, settings)
-    greylist = over(settings.greylist, grossd.values)
+    greylist = over(settings.greylist, grossd.values | {"checks": grossd_checks(settings, grossd)})
     reading.problems += crosscheck(site, settings, found, reading.place)
+    reading.problems += check_dns_lists(settings, grossd, reading.place)
     reading.problems += check_greylist(settings, greylist, grossd, reading.place)
+    reading.problems += check_waiting_channels(site, settings, greylist, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,
         site,
         greylist,
+        dns_lists(settings, grossd),
         _told(
             in_order(
                 _with_missing_file(problem, reading.folder, settings)
@@ -313,6 +324,7 @@ def _channel(settings: Settings, own: ChannelSettings, path: KeyPath, scripts: _
         envelope_from=own.envelope_from or "sender",
         count=own.count or "recipient",
         mta_channel=own.mta_channel or "",
+        greylist=frozenset(own.greylist or ()),
         scan=tuple(own.scan or ()),
         spam=ON_FINDING[own.spam or "pass"],
         virus=ON_FINDING[own.virus or "pass"],

@@ -95,6 +95,12 @@ class WebmailSettings(SettingsTable):
         "alone), header, received, proxy-ip; several are tried in this order.",
         examples=['["header"]'],
     )
+    client: list[Literal["received", "proxy-ip", "x-originating-ip"]] = Field(
+        default=[],
+        description="Where those hosts say from which address their user came, for greylisting: received, "
+        "proxy-ip, x-originating-ip; several are tried in this order; none: those of account that say it.",
+        examples=['["received"]'],
+    )
     header: HeaderName = Field(
         default="X-Authenticated-User",
         description="The header field that names the login, for account = header.",
@@ -245,6 +251,12 @@ class MetermaidSettings(SettingsTable):
         default="metermaid.options",
         description="The option file; read if it exists, or must if named here.",
         examples=['"metermaid.options"'],
+    )
+    redis: bool = Field(
+        default=False,
+        description="Are its tables counted in the Redis that counting.redis names, by several Sendwardens "
+        "together? A change counts after a restart.",
+        examples=["true"],
     )
 
 

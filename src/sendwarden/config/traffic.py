@@ -126,6 +126,13 @@ class ChannelSettings(SettingsTable):
         description="What mapping tables call it, where they come from Messaging Server; left out, its name.",
         examples=['"tcp_submit"'],
     )
+    greylist: list[Literal["all", "listed", "risk", "new-network"]] | None = Field(
+        default=None,
+        description="Whose mail waits: of clients that lists of greylist.checks know (listed), of accounts "
+        "that are watched or throttled (risk), from a network new for its account (new-network), all; "
+        "left out, nobody's.",
+        examples=['["risk", "new-network"]'],
+    )
     scan: list[SomeText] | None = Field(
         default=None,
         description="Scanners that are asked about its mail, and score headers that count, by their names.",

@@ -16,13 +16,20 @@ def webmail(settings: Settings) -> Webmail:
 
     A site that only watches takes nothing out of anybody's mail.
     """
-    sources = tuple(source for source in settings.webmail.account if source != "auth")
+    account, milter = settings.webmail.account, bool(settings.listen.milter)
+    sources = tuple(source for source in account if source != "auth")
+    clients = settings.webmail.client or [one for one in account if one in ("received", "proxy-ip")]
     return Webmail(
         networks(settings.site.webmail),
-        sources if settings.listen.milter else (),
+        sources if milter else (),
         settings.webmail.header,
         settings.webmail.remove if settings.mode == "enforce" else "never",
+        tuple(clients) if milter and _some_mail_waits(settings) else (),
     )
+
+
+def _some_mail_waits(settings: Settings) -> bool:
+    return any(channel.greylist for channel in settings.channel)
 
 
 def check_webmail(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:

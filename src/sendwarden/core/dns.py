@@ -8,7 +8,7 @@ questions may hold a secret (the key of a paid list), so that they are not for a
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-RecordKind = Literal["A", "AAAA", "PTR", "SOA"]
+RecordKind = Literal["A", "AAAA", "PTR", "SOA", "TXT", "MX"]
 
 # How long the absence of a name counts where its zone does not say (RFC 2308 section 5), in seconds.
 NOTHING_S = 60.0
@@ -40,7 +40,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DnsAnswer:
-    """Records as text: an address, a name without a final dot; of SOA the minimum in seconds.
+    """Records as text: an address, a name without a final dot; of SOA the minimum in seconds, of MX the name.
 
     Empty: the name, or records of this kind, do not exist. With ``trouble`` nothing is known.
     """

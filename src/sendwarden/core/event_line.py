@@ -27,8 +27,9 @@ from sendwarden.core.event import (
 LINE_BYTES = 1 << 20
 TEXT_LETTERS = 2000
 MOST_RECIPIENTS = 10_000
-# The year 5138. Whoever writes milliseconds is far beyond it.
-LATEST = 1e11
+# The year 2100. Whoever writes milliseconds is far beyond it.
+LATEST = 4_102_444_800.0
+LARGEST_SCORE = 1e9
 # An autonomous system's number has 32 bits (RFC 6793).
 LARGEST_ASN = (1 << 32) - 1
 
@@ -233,7 +234,7 @@ def _score(members: Members) -> float | None:
     value = members.get("spam_score")
     if value is None:
         return None
-    if isinstance(value, int) and abs(value) > LATEST:
+    if isinstance(value, int) and abs(value) > LARGEST_SCORE:
         value = None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value):
         raise LineError(

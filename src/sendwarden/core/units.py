@@ -53,6 +53,14 @@ def parse_rate(text: str) -> Rate:
     return Rate(int(found[1]) * _SIZES[(found[2] or "").lower()], parse_duration_s(found[3]))
 
 
+def size(size_bytes: float) -> str:
+    """Print bytes in the largest unit of which there is at least one: ``900 B``, ``1.5 MiB``, ``500 MiB``."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size_bytes >= _SIZES[unit.lower()]:
+            return f"{round(size_bytes / _SIZES[unit.lower()], 1):g} {unit}"
+    return f"{size_bytes:g} B"
+
+
 def duration(seconds: float) -> str:
     """Print seconds in the two largest units that say something: ``1h``, ``59m 12s``, ``2d 3h``, ``0.5s``."""
     if seconds < SECONDS_PER_UNIT["m"]:

@@ -11,6 +11,7 @@ from sendwarden.daemon.listeners import UDP
 from sendwarden.daemon.querylog import FileQueryLog
 from sendwarden.engine.greylist.clients import Clients
 from sendwarden.engine.greylist.decide import Greylister
+from sendwarden.engine.greylist.places import Places
 from sendwarden.engine.greylist.triplets import Triplets
 from sendwarden.frontends.grosspolicy import GrossPolicyConnection
 from sendwarden.frontends.grossstatus import GrossStatusConnection
@@ -18,46 +19,40 @@ from sendwarden.frontends.sjsms import SjsmsServer
 from sendwarden.lookups.grosscheck import UdpGreylist
 from sendwarden.service.connection import Served
 from sendwarden.service.gate import Gate
+from sendwarden.service.greychecks import GreyChecks
 from sendwarden.service.greydesk import GreyDesk
 from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.grosscheck import Grosscheck
-from sendwarden.service.ports import AskGreylist, Clock, EventLog, Reputation
-from sendwarden.stores.memory import CLIENTS, TRIPLETS
+from sendwarden.service.ports import AskGreylist, Clock, EventLog
+from sendwarden.service.reputation import Reputation
+from sendwarden.stores.memory import CLIENTS, PLACES, TRIPLETS
 
 
 class GreylistDaemon:
-    """What the daemon has of greylisting, whether anybody asks or not.
+    """What the daemon has of greylisting, whether anybody asks or not. To be told what to `use`."""
 
-    ``reputation``: what checks are asked of; None: there are none.
-    """
-
-    def __init__(
-        self,
-        configuration: Loaded,
-        state: Path,
-        clock: Clock,
-        log: EventLog,
-        reputation: Reputation | None = None,
-    ) -> None:
+    def __init__(self, configuration: Loaded, state: Path, clock: Clock, log: EventLog) -> None:
         self._state = state
         self._log = log
         self._remote = UdpGreylist(clock.now, log)
         self._lines: FileQueryLog | None = None
         self._lines_path: Path | None = None
-        self._checks = reputation is not None
-        self._greylister = Greylister(greylist_rules(configuration.greylist, checks=self._checks))
-        self.service = Greylisting(self._greylister, clock, log, reputation)
-        self.verbs = GreyDesk(self._greylister, clock, log).verbs
-        self.use(configuration)
+        self._greylister = Greylister(greylist_rules(configuration.greylist, configuration.site.identity))
+        self.places = Places(configuration.greylist.triplets)
+        self.service = Greylisting(self._greylister, clock, log)
+        self.verbs = GreyDesk(self.service, self.places, clock, log).verbs
 
     @property
     def kept(self) -> Mapping[str, Triplets | Clients]:
         """What the journal keeps, by name."""
-        return {TRIPLETS: self._greylister.triplets, CLIENTS: self._greylister.clients}
+        known = self._greylister
+        return {TRIPLETS: known.triplets, CLIENTS: known.clients, PLACES: self.places.kept}
 
-    def use(self, configuration: Loaded) -> None:
+    def use(self, configuration: Loaded, reputation: Reputation) -> None:
         settings = configuration.greylist
-        self._greylister.use(greylist_rules(settings, checks=self._checks))
+        self._greylister.use(greylist_rules(settings, configuration.site.identity))
+        self.places.kept.most = settings.triplets
+        self.service.checks = GreyChecks(reputation, settings.checks) if settings.checks else None
         self.service.manner = manner(settings, watching=configuration.settings.mode == "watch")
         path = self._state / settings.log if settings.log else None
         if path != self._lines_path:

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sendwarden.config.dns_lists import dns_lists
-from sendwarden.config.schema import Settings
+from sendwarden.config.load import Loaded
 from sendwarden.lookups.dns import DnsLookups
 from sendwarden.service.ports import Clock, EventLog
 from sendwarden.service.reputation import Reputation
@@ -24,7 +23,8 @@ class AskedLists:
         self._testing: asyncio.Task[None] | None = None
         self.reputation: Reputation
 
-    def use(self, settings: Settings) -> None:
+    def use(self, configuration: Loaded) -> None:
+        settings = configuration.settings
         if self._resolver is None:
             self._resolver = DnsLookups()
         self._resolver.renew()
@@ -33,7 +33,7 @@ class AskedLists:
         before = getattr(self, "reputation", None)
         servers = tuple(settings.dns.servers)
         self.reputation = Reputation(
-            dns_lists(settings), self._resolver, self._outside, servers, before=before
+            configuration.dns_lists, self._resolver, self._outside, servers, before=before
         )
         if self._testing is not None:
             self._testing.cancel()

@@ -15,6 +15,10 @@ from sendwarden.core.networks import Networks, in_networks
 from sendwarden.engine.limits.rules import DEFER, Limits, OverLimit
 from sendwarden.engine.sieve.compile import Script
 
+# Whose mail waits: everybody's, that of clients on a list, of accounts at risk, and what comes from where its
+# account never sent from.
+Waits = Literal["all", "listed", "risk", "new-network"]
+
 
 class Mode(Enum):
     """`watch`: decide and tell, but let everything pass. `enforce`: act as decided."""
@@ -78,6 +82,7 @@ class Channel:
     # How much each of its accounts may send; None: it is not counted.
     limits: Limits | None = None
     over_limit: OverLimit = DEFER
+    greylist: frozenset[Waits] = frozenset()  # whose mail waits; empty: nobody's
     scan: tuple[str, ...] = ()  # scanners that are asked, or whose header counts
     # What becomes of mail that they call spam, and of mail in which they find a virus.
     spam: Verdict = Verdict.ACCEPT

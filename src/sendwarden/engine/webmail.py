@@ -25,9 +25,11 @@ from sendwarden.core.identity import IdentityRules, account_of
 from sendwarden.core.networks import Networks, in_networks
 
 Source = Literal["header", "received", "proxy-ip"]
+# Where it says from which address its user came.
+ClientSource = Literal["received", "proxy-ip", "x-originating-ip"]
 Headers = Sequence[tuple[str, str]]
 
-PROXY_IP = "Proxy-ip"
+PROXY_IP, ORIGINATING_IP = "Proxy-ip", "X-Originating-IP"
 # Letters of one field that are read; a longer one says nothing.
 FIELD_LETTERS = 4_000
 
@@ -68,10 +70,11 @@ class Webmail:
     sources: tuple[Source, ...] = ()  # in this order; empty: only SMTP AUTH and XCLIENT name accounts
     header: str = "X-Authenticated-User"
     remove: Literal["never", "foreign", "always"] = "never"  # that header, from others' mail or all
+    clients: tuple[ClientSource, ...] = ()  # of the browser's address, where it matters by itself
 
     @property
     def reads_headers(self) -> bool:
-        return bool(self.hosts and self.sources) or self.remove != "never"
+        return bool(self.hosts and (self.sources or self.clients)) or self.remove != "never"
 
     def names(self, request: Request) -> bool:
         """Will the header of this message say for whom it is?"""
@@ -110,6 +113,14 @@ def sender_of(headers: Headers, webmail: Webmail, rules: IdentityRules) -> Sende
     return replace(named, address=address, several=several)
 
 
+def client_behind(request: Request, headers: Headers, webmail: Webmail, rules: IdentityRules) -> str:
+    """Whose address counts: that of the client, or of the browser behind a webmail; "" where it says none."""
+    if not in_networks(request.client_address, webmail.hosts):
+        return request.client_address
+    found = (_CLIENTS[source](headers, webmail, rules).address for source in webmail.clients)
+    return next(filter(None, found), "")
+
+
 def _by_header(headers: Headers, webmail: Webmail, rules: IdentityRules) -> Sender:
     logins = _values(headers, webmail.header)
     accounts = dict.fromkeys(account_of(one, rules) for one in logins)
@@ -132,7 +143,15 @@ def _by_received(headers: Headers, webmail: Webmail, _rules: IdentityRules) -> S
 
 
 def _by_proxy_ip(headers: Headers, _webmail: Webmail, _rules: IdentityRules) -> Sender:
-    addresses = {_address(value) for value in _values(headers, PROXY_IP)}
+    return _by_field(headers, PROXY_IP)
+
+
+def _by_originating_ip(headers: Headers, _webmail: Webmail, _rules: IdentityRules) -> Sender:
+    return _by_field(headers, ORIGINATING_IP)
+
+
+def _by_field(headers: Headers, name: str) -> Sender:
+    addresses = {_address(value) for value in _values(headers, name)}
     return Sender(address=addresses.pop()) if len(addresses) == 1 else Sender()
 
 
@@ -140,6 +159,11 @@ _READERS: Mapping[Source, Callable[[Headers, Webmail, IdentityRules], Sender]] =
     "header": _by_header,
     "received": _by_received,
     "proxy-ip": _by_proxy_ip,
+}
+_CLIENTS: Mapping[ClientSource, Callable[[Headers, Webmail, IdentityRules], Sender]] = {
+    "received": _by_received,
+    "proxy-ip": _by_proxy_ip,
+    "x-originating-ip": _by_originating_ip,
 }
 
 

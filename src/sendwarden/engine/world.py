@@ -83,4 +83,4 @@ class World(Protocol):
 def not_asked(call: GreylistCall) -> str | None:
     """For a world that cannot wait for an answer. Raises `MeterError`: the call fails, and that is told."""
     del call
-    raise MeterError("greylisting is asked from filters only, while a mail server waits")
+    raise MeterError("greylisting is not asked here, where nobody waits for an answer")

@@ -10,8 +10,8 @@ says how. With EXTERNAL that name is the subject of a certificate; it counts onl
 webmail says of its mail (`engine.webmail`) is known at the end of a message.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,20 +24,22 @@ from sendwarden.service.access import TAG_MACRO
 from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
-from sendwarden.service.envelope import Envelope
+from sendwarden.service.envelope import Envelope, SmtpClient
 from sendwarden.service.gate import DEADLINE_S, Gate
-from sendwarden.service.grosscheck import PATIENCE_S, Memo, Pending
-from sendwarden.service.judge import Judge
+from sendwarden.service.greychannel import Later
+from sendwarden.service.judge import Heard, Judge
 from sendwarden.service.milter_terms import (
     ACCESS_ACTIONS,
     ACTIONS,
     ALLOWED_BY,
     ANSWERED,
     changes,
+    encoded,
+    login_of,
     macros_at_connection,
     unwanted_steps,
 )
-from sendwarden.service.ports import EventLog, Known
+from sendwarden.service.ports import EventLog
 from sendwarden.service.scanning import Scan
 from sendwarden.service.senders import is_open
 from sendwarden.wire.base import Need, ProtocolError
@@ -61,26 +63,16 @@ from sendwarden.wire.milter.commands import (
 from sendwarden.wire.milter.flags import Action, MacroStage, Step
 from sendwarden.wire.milter.replies import (
     Answer,
-    Reply,
 )
 from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
 # What is left of our deadline for keeping a decision, however long scanners took.
 SETTLE_S = 0.3
+# How long checks of greylisting are waited for.
+CHECKS_WITHIN_S = 5.0
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 _AT_WORK = Answer.PROGRESS.encode()
-
-
-@dataclass(frozen=True, slots=True)
-class _Client:
-    """Who the mail server talks to, as far as it has said."""
-
-    address: str = ""
-    name: str = ""
-    helo: str = ""
-    port: int = 0
-    tag: str = ""  # of PORT_ACCESS
 
 
 class MilterConnection(Connection):
@@ -98,7 +90,7 @@ class MilterConnection(Connection):
         self._steps = Step(0)
         self._answered: frozenset[object] = frozenset()
         self._answers_mail = True
-        self._client = _Client()
+        self._client = SmtpClient()
         self._message: Envelope | None = None
 
     @property
@@ -138,14 +130,28 @@ class MilterConnection(Connection):
     def _connect(self, command: Connect) -> bool:
         address, name = command.client_address, command.hostname
         local = self._judge.site.programs != "together" and is_local(address, name, command.port)
-        self._client = _Client("" if local else address, name, port=command.port)
+        self._client = SmtpClient("" if local else address, name, port=command.port)
         if Stage.CONNECT not in self._judge.tables.by_milter:
             return False
         nothing_yet = Envelope("", "", "", self._known(self._session.macros()))
         request = self._request(Stage.CONNECT, nothing_yet, ())
-        decision = self._judge.access(request)
-        self._client = replace(self._client, tag=decision.tag)
-        return self._answer_step(request, decision)
+
+        def tag(decision: Decision) -> None:
+            self._client = replace(self._client, tag=decision.tag)
+
+        return self._ask_tables(request, tag)
+
+    def _ask_tables(self, request: Request, take: Callable[[Decision], None], first: Ending = None) -> bool:
+        """Have access tables asked about this step, ``take`` what they say, and answer."""
+        memo = self._judge.memo(request)
+
+        def answer(decision: Decision, _took_s: float) -> None:
+            take(decision)
+            self._answer_step(request, decision, first)
+
+        # Before the end of a message not every mail server takes a sign that we are at work.
+        self.once_heard(memo, partial(self._judge.access, request, memo), answer, b"")
+        return True
 
     def _known(self, macros: dict[str, str]) -> dict[str, str]:
         """Macros with what the milter protocol says in another way."""
@@ -158,7 +164,7 @@ class MilterConnection(Connection):
         self._client = replace(self._client, helo=command.name)
 
     def _next_client(self, _command: QuitNewConnection) -> None:
-        self._client, self._message = _Client(), None
+        self._client, self._message = SmtpClient(), None
 
     def _quit(self, _command: Quit) -> None:
         self.end()
@@ -171,7 +177,12 @@ class MilterConnection(Connection):
     def _mail(self, command: Mail) -> None:
         self._renew_judge()
         macros = self._known(self._session.macros())
-        envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
+        envelope = Envelope(
+            bare_address(command.path),
+            login_of(macros, external=self._judge.site.external_logins),
+            macros.get("i", ""),
+            macros,
+        )
         envelope.keep_bytes = self._judge.site.body_bytes
         self._message = envelope
         ending: Ending = None
@@ -186,8 +197,7 @@ class MilterConnection(Connection):
                 self._answer(ending, decision, [])
                 return
         if asked:
-            self._carry(envelope, "", decision := self._judge.access(request))
-            self._answer_step(request, decision, ending)
+            self._ask_tables(request, partial(self._carry, envelope, ""), ending)
         elif self._answers_mail:
             self.answer_soon(ending, _CONTINUE)
 
@@ -204,7 +214,7 @@ class MilterConnection(Connection):
         ending = self._conclusions.conclude(request, decision) if refused else None
         reply = _CONTINUE
         if decision.in_effect in _REFUSALS:
-            reply = _encoded(changes(decision, [], refusal_text(decision)))
+            reply = encoded(changes(decision, [], refusal_text(decision)))
         delay_s = max(
             0.0 if decision.watched else decision.delay_s, self._message.delay_s if self._message else 0.0
         )
@@ -245,12 +255,6 @@ class MilterConnection(Connection):
         if newest is not self._judge and unwanted_steps(newest.site) & self._steps == self._steps:
             self._judge = newest
 
-    def _login(self, macros: dict[str, str]) -> str:
-        kind = macros.get("{auth_type}", "")
-        if not kind or (kind.upper() == "EXTERNAL" and not self._judge.site.external_logins):
-            return ""
-        return macros.get("{auth_authen}", "")
-
     def _abort(self, _command: Abort) -> None:
         """Behind our end it says nothing; without one somebody before us refused, or the client went."""
         if self._message and (queue_id := self._session.macro("i")):
@@ -267,11 +271,13 @@ class MilterConnection(Connection):
             return False
         recipient = bare_address(command.path)
         request = self._request(Stage.RCPT, envelope, (recipient,), command.arguments)
-        decision = self._judge.access(request)
-        self._carry(envelope, recipient, decision)
-        if decision.in_effect not in _REFUSALS:
-            envelope.take_recipient(command.path)
-        return self._answer_step(request, decision)
+
+        def take(decision: Decision) -> None:
+            self._carry(envelope, recipient, decision)
+            if decision.in_effect not in _REFUSALS:
+                envelope.take_recipient(command.path)
+
+        return self._ask_tables(request, take)
 
     def _header(self, command: Header) -> None:
         if self._message:
@@ -290,17 +296,28 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
         message = self._judge.named(envelope.message(asked))
-        scan = self._judge.scan(message)
-        if scan is None:
-            self._at_end(message, envelope)
-        else:
-            self._scan_first(scan, message, envelope)
+        self._unless_it_waits(message, envelope, self._judge.greylist(message.request, message.headers), 0.0)
 
-    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope) -> None:
+    def _unless_it_waits(
+        self, message: Message, envelope: Envelope, waits: Decision | Later | None, took_s: float
+    ) -> None:
+        """Say what greylisting says, if anything; else what scanners, filters and limits do."""
+        if isinstance(waits, Decision):
+            self._judge.given_up(message.request.queue_id)  # of what the policy service has charged it
+            self._say(message, envelope, took_s, waits)
+        elif waits:
+            known = partial(self._unless_it_waits, message, envelope)
+            self.answer_when_known(waits(CHECKS_WITHIN_S), known, CHECKS_WITHIN_S, _AT_WORK)
+        elif scan := self._judge.scan(message):
+            self._scan_first(scan, message, envelope, took_s)
+        else:
+            self._at_end(message, envelope, took_s)
+
+    def _scan_first(self, scan: Scan, message: Message, envelope: Envelope, waited_s: float) -> None:
         """Judge the message when scanners have answered, or were given up."""
 
         def judge(found: tuple[Finding, ...], took_s: float) -> None:
-            self._at_end(replace(message, findings=found), envelope, took_s)
+            self._at_end(replace(message, findings=found), envelope, waited_s + took_s)
 
         self.answer_when_known(scan.run(), judge, scan.patience_s, _AT_WORK)
 
@@ -325,37 +342,33 @@ class MilterConnection(Connection):
 
     def _at_end(self, message: Message, envelope: Envelope, took_s: float = 0.0) -> None:
         """Say what filters and limits say, with what the access tables wanted done at the end."""
-        judge = self._judge
-        if self._asked_at(Stage.END_OF_MESSAGE):
-            rewritten = judge.rewrite(message)
+        if not self._asked_at(Stage.END_OF_MESSAGE):
+            self._hear(message, envelope, took_s)
+            return
+        memo = self._judge.memo(message.request)
+
+        def go_on(rewritten: Decision, took_s: float) -> None:
             if rewritten.in_effect in _REFUSALS:
                 self._say(message, envelope, took_s, rewritten)
-                return
-            envelope.carried.append(("", rewritten))
-        self._hear(message, envelope, took_s, judge.memo(message.request))
+            else:
+                envelope.carried.append(("", rewritten))
+                self._hear(message, envelope, took_s)
 
-    def _hear(self, message: Message, envelope: Envelope, took_s: float, memo: Memo | None) -> None:
+        self.once_heard(memo, partial(self._judge.rewrite, message, memo), go_on, _AT_WORK, took_s)
+
+    def _hear(self, message: Message, envelope: Envelope, took_s: float) -> None:
         """Say what filters and limits say; where filters ask greylisting, once it has answered."""
         judge = self._judge
-        channel = judge.channel(message.request)
-        try:
-            heard = judge.heard(message, channel, memo=memo)
-        except Pending as pending:
-            assert memo is not None
-            memo_now = memo
+        channel, memo = judge.channel(message.request), judge.memo(message.request)
 
-            def again(answer: Known, waited_s: float) -> None:
-                memo_now.begin_again(answer)
-                self._hear(message, envelope, took_s + waited_s, memo_now)
+        def settle(heard: Heard, took_s: float) -> None:
+            def decide() -> Decision:
+                decision = judge.settled(heard, channel)
+                return with_carried(decision, envelope.carried, message.request.recipients)
 
-            self.answer_when_known(pending.ask(), again, PATIENCE_S, _AT_WORK)
-            return
+            self.once_known(judge.room, decide, partial(self._say, message, envelope, took_s))
 
-        def decide() -> Decision:
-            decision = judge.settled(heard, channel)
-            return with_carried(decision, envelope.carried, message.request.recipients)
-
-        self.once_known(judge.room, decide, partial(self._say, message, envelope, took_s))
+        self.once_heard(memo, partial(judge.heard, message, channel, memo=memo), settle, _AT_WORK, took_s)
 
     def _answer(
         self,
@@ -367,7 +380,7 @@ class MilterConnection(Connection):
     ) -> None:
         replies = changes(decision, paths, refusal_text(decision))
         known = (one for one in replies if not ALLOWED_BY.get(type(one), Action(0)) & ~self._actions)
-        self.answer_soon(ending, _encoded(known), delay_s, deadline_s)
+        self.answer_soon(ending, encoded(known), delay_s, deadline_s)
 
     _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], bool | None]]] = {
         Negotiate: _negotiate,
@@ -385,7 +398,3 @@ class MilterConnection(Connection):
         QuitNewConnection: _next_client,
         Quit: _quit,
     }
-
-
-def _encoded(replies: Iterable[Reply]) -> bytes:
-    return b"".join(reply.encode() for reply in replies)

@@ -16,8 +16,10 @@ from sendwarden.engine.senders import MISMATCHES
 from sendwarden.service.allowance import Whole
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
-from sendwarden.service.gate import Gate
+from sendwarden.service.gate import DEADLINE_S, Gate
+from sendwarden.service.greychannel import Later
 from sendwarden.service.judge import Judge
+from sendwarden.service.memo import Memo
 from sendwarden.service.owed import Answer, OwedSteps
 from sendwarden.service.ports import EventLog
 from sendwarden.service.quick import Quick
@@ -42,6 +44,8 @@ _BEFORE_DATA = (Stage.CONNECT, Stage.MAIL, Stage.RCPT)
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 # At the connection there is nothing to say but what access tables do.
 _NOTHING = Decision(Verdict.ACCEPT, "", "")
+# How long checks of greylisting are waited for: what is left of the deadline is for the answer.
+CHECKS_WITHIN_S = DEADLINE_S - 0.1
 # Digits of a number in a request that we believe.
 _DIGITS = 15
 
@@ -180,13 +184,36 @@ class PolicyConnection(Connection):
             return
         judge = self._judge()
         sender = self._sender(judge, request, asked) if request.stage in _BEFORE_DATA else None
-        tables = self._tables(judge, request) if sender and sender.in_effect is Verdict.ACCEPT else None
+        asks = judge.tables.by_policy and sender and sender.in_effect is Verdict.ACCEPT
+        if not asks:
+            self._decide(judge, request, asked, sender, None)
+            return
+        memo = judge.memo(request)
+        self.once_heard(
+            memo,
+            partial(self._tables, judge, request, memo),
+            lambda tables, _took_s: self._decide(judge, request, asked, sender, tables),
+            b"",
+        )
+
+    def _decide(
+        self,
+        judge: Judge,
+        request: Request,
+        asked: PolicyRequest,
+        sender: Decision | None,
+        tables: Answer | None,
+    ) -> None:
+        """Answer, with what the access tables have said."""
         first: Ending = None
         if tables and tables.decision.reference and not tables.again:
             first = self._conclusions.conclude(tables.request, tables.decision)
         if tables and tables.decision.in_effect in _REFUSALS:
             self.answer_soon(first, to_reply(tables.decision), tables.decision.delay_s)
             return
+
+        def go_on() -> None:
+            self.once_known(judge.room, partial(self._decision, judge, request, asked, sender), say)
 
         def say(decision: Decision) -> None:
             if decision.told:
@@ -198,7 +225,24 @@ class PolicyConnection(Connection):
             reply = said_before or next((one for one in map(to_reply, said) if one != DUNNO), DUNNO)
             self.answer_soon(in_turn(first, ending), reply, delay_s)
 
-        self.once_known(judge.room, partial(self._decision, judge, request, asked, sender), say)
+        if request.stage is Stage.RCPT and sender and sender.in_effect is Verdict.ACCEPT:
+            self._unless_it_waits(judge.greylist(request), say, go_on)
+        else:
+            go_on()
+
+    def _unless_it_waits(
+        self, waits: Decision | Later | None, say: Callable[[Decision], None], go_on: Callable[[], None]
+    ) -> None:
+        """Say what greylisting says, if anything; what it has to look up within Postfix's second."""
+        if waits is None:
+            go_on()
+        elif isinstance(waits, Decision):
+            say(waits)
+        else:
+            known = waits(CHECKS_WITHIN_S)
+            self.answer_when_known(
+                known, lambda found, _took_s: self._unless_it_waits(found, say, go_on), CHECKS_WITHIN_S, b""
+            )
 
     def _tell_of_sender(self, request: Request, asked: PolicyRequest, decision: Decision) -> bytes:
         """What is wrong with a message's sender is told once: the reply given before, if it is that again."""
@@ -224,12 +268,11 @@ class PolicyConnection(Connection):
             self._foreign = message, decision
         return decision
 
-    def _tables(self, judge: Judge, request: Request) -> Answer | None:
-        """What the access tables say, if this frontend asks them."""
-        stages = judge.tables.by_policy
-        if not stages:
-            return None
-        answer = self._owed.answer(request, stages, judge.access)
+    def _tables(self, judge: Judge, request: Request, memo: Memo | None) -> Answer | None:
+        """What the access tables say. May raise `Pending`; then nothing has happened."""
+        owed = self._owed.copy() if memo else self._owed
+        answer = owed.answer(request, judge.tables.by_policy, partial(judge.access, memo=memo))
+        self._owed = owed
         if answer and answer.lost:
             self._log.warning("access-by-policy", f"{self.listener}: {answer.lost}")
         return answer

@@ -53,6 +53,8 @@ _TAKEN: Mapping[str, tuple[int, Callable[[Any], str]]] = {
     "A": (pycares.QUERY_TYPE_A, lambda data: str(data.addr)),
     "AAAA": (pycares.QUERY_TYPE_AAAA, lambda data: str(data.addr)),
     "PTR": (pycares.QUERY_TYPE_PTR, lambda data: str(data.dname).rstrip(".")),
+    "TXT": (pycares.QUERY_TYPE_TXT, lambda data: bytes(data.data).decode("utf-8", "surrogateescape")),
+    "MX": (pycares.QUERY_TYPE_MX, lambda data: str(data.exchange).rstrip(".")),
     "SOA": (pycares.QUERY_TYPE_SOA, lambda data: str(data.minimum)),
 }
 

@@ -7,6 +7,7 @@ asked when the message is there, and its refusal goes through the no-backscatter
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, go_ahead
 from sendwarden.engine.access.effects import Effects, effects_of
@@ -16,6 +17,7 @@ from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode
 from sendwarden.engine.mapping.run import Result, TriedEntry
 from sendwarden.engine.world import GreylistCall, not_asked
+from sendwarden.service.memo import Memo
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.site import Site
 
@@ -51,6 +53,8 @@ class _Work:
     greylist: Callable[[GreylistCall], str | None] = not_asked
     notes: list[Reason] = field(default_factory=list)
     found: list[tuple[Effects, list[Reason]]] = field(default_factory=list)
+    told: list[Callable[[], None]] = field(default_factory=list)  # to be done once no table is left to ask
+    runs: list[TableRun] = field(default_factory=list)
 
     def note(self, reason: Reason) -> None:
         self.notes.append(reason)
@@ -68,21 +72,34 @@ class AccessTables:
         self.by_policy = site.access_stages("policy")
 
     def step(
-        self, request: Request, channel: Channel, account: str, trace: list[TableRun] | None = None
+        self,
+        request: Request,
+        channel: Channel,
+        account: str,
+        trace: list[TableRun] | None = None,
+        memo: Memo | None = None,
     ) -> Decision:
-        """At the connection, at MAIL, at RCPT: what becomes of it."""
+        """At the connection, at MAIL, at RCPT: what becomes of it.
+
+        With a ``memo`` it may raise `Pending`: then nothing has happened that the memo does not know.
+        """
         question = self._question(request, channel, account)
-        return self._decided(question, channel, account, trace)
+        return self._decided(question, channel, account, trace, memo)
 
     def rewrite(
-        self, message: Message, channel: Channel, account: str, trace: list[TableRun] | None = None
+        self,
+        message: Message,
+        channel: Channel,
+        account: str,
+        trace: list[TableRun] | None = None,
+        memo: Memo | None = None,
     ) -> Decision:
         """At the end of a message: AUTH_REWRITE, which is asked about mail with a login."""
         request = message.request
         if not request.login:
             return go_ahead(channel.name, account)
         question = self._question(request, channel, account, message.headers)
-        return self._decided(question, channel, account, trace)
+        return self._decided(question, channel, account, trace, memo)
 
     def _question(
         self,
@@ -95,31 +112,51 @@ class AccessTables:
         return Question(request, channel.table_name, sender, self._site.domains, headers)
 
     def _decided(
-        self, question: Question, channel: Channel, account: str, trace: list[TableRun] | None
+        self,
+        question: Question,
+        channel: Channel,
+        account: str,
+        trace: list[TableRun] | None,
+        memo: Memo | None,
     ) -> Decision:
         tables = self._tables.get(question.request.stage, ())
-        work = _Work(self._outside.clock.now(), self._meters, self._outside.chance, self._outside.log.warning)
+        work = self._work(memo)
         for table in tables:
-            effects = self._ask(table, question, work, trace)
+            effects = self._ask(table, question, work, explains=trace is not None)
             if effects.refusal:
                 break
+        for tell in work.told:
+            tell()
+        if trace is not None:
+            trace += work.runs
         if not work.found:
             return Decision(Verdict.ACCEPT, channel.name, account, tuple(work.notes))
         return self._joined(question.request, channel, account, work)
 
-    def _ask(self, table: str, question: Question, work: _Work, trace: list[TableRun] | None) -> Effects:
+    def _work(self, memo: Memo | None) -> _Work:
+        outside, warn = self._outside, self._outside.log.warning
+        if memo is None:
+            return _Work(outside.clock.now(), self._meters, outside.chance, warn)
+
+        def warn_once(warning: str, about: str) -> None:
+            if not memo.replaying:
+                warn(warning, about)
+
+        return _Work(memo.now, memo, memo.chance, warn_once, memo.greylist)
+
+    def _ask(self, table: str, question: Question, work: _Work, *, explains: bool) -> Effects:
         rules = self._site.access
         probe, flags = probe_for(table, question, rules), input_flags(table, question)
-        tried: list[TriedEntry] | None = [] if trace is not None else None
+        tried: list[TriedEntry] | None = [] if explains else None
         result = self._site.mappings.scan(table, probe, work, flags, tried)
-        if trace is not None:
-            trace.append(TableRun(table, probe, flags, tuple(tried or ()), result))
+        if explains:
+            work.runs.append(TableRun(table, probe, flags, tuple(tried or ()), result))
         effects = effects_of(table, result.flags, result.text)
         if result.flags:
             place = result.entry.pattern_place if result.entry else None
             entry = f"{place.file}:{place.line}" if place else ""
             work.found.append((effects, list(_reasons(effects, table, entry, probe))))
-            self._tell(effects, table, entry, probe)
+            work.told.append(partial(self._tell, effects, table, entry, probe))
         return effects
 
     def _tell(self, effects: Effects, table: str, entry: str, probe: str) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Decision, Message, Reason, Request, Verdict, go_ahead
+from sendwarden.core.texts import sentence
 from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.limits.charges import Asked
 from sendwarden.engine.limits.outcome import Crossing, Over, Taken
-from sendwarden.engine.limits.rules import DEFER, MESSAGE, Counts
+from sendwarden.engine.limits.rules import BYTES, DEFER, MESSAGE, Counts, Limit
 from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.incoming import Incoming
@@ -21,6 +22,7 @@ from sendwarden.service.limiter import SPAM_SCORED, Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
 from sendwarden.service.rulings import SEVERITY
+from sendwarden.service.shares import ALL, share_numbers
 
 # What becomes of mail of an account that is shut.
 SHUT: dict[State, tuple[Verdict, str]] = {
@@ -28,12 +30,10 @@ SHUT: dict[State, tuple[Verdict, str]] = {
     State.CONTAINED: (Verdict.REFUSE, "account-contained"),
 }
 
-# Of a limit, in per cent.
-ALL = 100
-
 _ONE = Counts(messages=1, recipients=1)
 
-Same = tuple[str, str, int, int]  # channel, account, counter and window of a limit
+# Channel, account, counter and window of a limit, and what is said of it.
+Same = tuple[str, str, int, int, str]
 
 # What makes a message go no further.
 _STOPS = (Verdict.REFUSE, Verdict.DEFER, Verdict.DISCARD)
@@ -67,8 +67,10 @@ class Allowance:
         verdict, reason = shut
         why = self.limiter.why(account) or "set by hand"
         decision = self._decision(channel, account, Reason(reason, {"account": account, "why": why}))
+        text = self.limiter.told(account) or sentence(Reason(f"{reason}-told", {"account": account}))
+        decision = replace(decision, text=text, help=self.limiter.site.help)
         return self._once(
-            (channel.name, account, -1, -1), replace(decision, verdict=verdict, enhanced="5.7.1")
+            (channel.name, account, -1, -1, reason), replace(decision, verdict=verdict, enhanced="5.7.1")
         )
 
     def recipient(
@@ -181,18 +183,21 @@ class Allowance:
         if taken.over is None:
             watched = channel.mode is Mode.WATCH
             return Decision(Verdict.ACCEPT, channel.name, account, told=told, watched=watched)
+        limit = taken.over.limit
         # Where it is not known what was used, nothing is refused for good.
-        action = DEFER if taken.over.limit.presumed else channel.over_limit
+        action = DEFER if limit.presumed else channel.over_limit
+        never = not (taken.over.frees or limit.presumed)
+        refuses = action.verdict is Verdict.REFUSE or (never and action.verdict is Verdict.DEFER)
         decision = replace(
             self._decision(channel, account, self._reason(taken.over, channel, account, counts)),
-            verdict=action.verdict,
-            enhanced="5.7.1" if action.verdict is Verdict.REFUSE else "4.7.1",
+            verdict=Verdict.REFUSE if refuses else action.verdict,
+            enhanced=_refused_for(limit, never=never) if refuses else "4.7.1",
             transport=action.transport,
             delay_s=action.delay_s,
             help=self.limiter.site.help,
         )
-        limit = taken.over.limit
-        return replace(self._once((channel.name, account, limit.counter, limit.window), decision), told=told)
+        same = (channel.name, account, limit.counter, limit.window, decision.reasons[0].id)
+        return replace(self._once(same, decision), told=told)
 
     def _decision(self, channel: Channel, account: str, reason: Reason) -> Decision:
         watched = channel.mode is Mode.WATCH
@@ -209,19 +214,34 @@ class Allowance:
             "counted": limit.counted,
             "most": limit.most,
             "used": over.used,
-            **_estimated(estimated=over.estimated),
-            "asked": counts[limit.counter],
+            "asked": over.wanted or counts[limit.counter],
         }
+        if over.estimated:
+            numbers["estimated"] = True
         if limit.window == MESSAGE:
             return Reason("limit-message", numbers)
         numbers["window"] = WINDOWS[limit.window].seconds
         numbers["row"] = limit.source
+        if not over.frees and limit.presumed:
+            return Reason("limit-not-known", numbers)
         if not over.frees:
-            return Reason("limit-too-much", numbers)
+            return Reason("limit-too-large" if limit.counter == BYTES else "limit-too-much", numbers)
         frees_at = time_of(over.frees)
         numbers["frees_at"] = frees_at
-        numbers["frees_in"] = max(1, round(frees_at - self._outside.clock.now()))
+        numbers["frees_in"] = max(1, round(frees_at - self.limiter.now()))
         return Reason("limit-over", numbers)
+
+
+def _refused_for(limit: Limit, *, never: bool) -> str:
+    """The status code of a refusal.
+
+    A message that no waiting would let through has too many recipients (RFC 3463 section 3.6, X.5.3) or is
+    too big (section 3.4, X.3.4): a mail server that read 4.5.3 would try again for days, or send the rest in
+    another message at once. RFC 5321 section 4.5.3.1.10 leaves 5yz to limits that a site sets.
+    """
+    if not never:
+        return "5.7.1"
+    return "5.3.4" if limit.counter == BYTES else "5.5.3"
 
 
 def _is_spam(message: Message) -> bool:
@@ -237,21 +257,7 @@ def _severest(found: Decision, *others: Decision | None) -> Decision:
 
 
 def _told(crossing: Crossing, channel: Channel, account: str) -> Reason:
-    limit = crossing.limit
-    return Reason(
-        "limit-share",
-        {
-            "account": account,
-            "channel": channel.name,
-            "counted": limit.counted,
-            "most": limit.most,
-            "used": crossing.used,
-            **_estimated(estimated=crossing.estimated),
-            "percent": round(100 * crossing.level),
-            "window": WINDOWS[limit.window].seconds,
-        },
-    )
-
-
-def _estimated(*, estimated: bool) -> dict[str, bool]:
-    return {"estimated": True} if estimated else {}
+    watched = channel.mode is Mode.WATCH
+    numbers = share_numbers(crossing, channel.over_limit, watched=watched)
+    numbers |= {"account": account, "channel": channel.name}
+    return Reason("limit-share", numbers)

@@ -14,10 +14,10 @@ from sendwarden.core.texts import refusal_text, sentence
 from sendwarden.engine.channel import is_own
 from sendwarden.engine.limits.windows import WINDOWS
 from sendwarden.engine.senders import MISMATCHES
-from sendwarden.service.allowance import ALL
 from sendwarden.service.notices import Notice, notice_recipient, refused_notice, share_notice
 from sendwarden.service.ports import Clock, EventLog, Ledger
 from sendwarden.service.scanned import PHISHING
+from sendwarden.service.shares import ALL
 from sendwarden.service.site import Site
 
 
@@ -65,15 +65,13 @@ class Conclusions:
     def tell(self, request: Request, decision: Decision, site: Site) -> None:
         """Shares of limits that were reached: its owner before a limit, the administrators at it."""
         for reason in decision.told:
-            self._log.event(
-                reason.id, {**reason.numbers, "login": request.login, "watched": decision.watched}
-            )
+            self._log.event("limit-share", {"login": request.login, **reason.numbers})
             for recipient in self._hearers(request, decision, reason, site):
                 self._outbox.post(share_notice(reason, recipient, site.host, site.help, self._clock.now()))
 
     def _hearers(self, request: Request, decision: Decision, reason: Reason, site: Site) -> tuple[str, ...]:
         """While only watching, nobody. An owner does not hear of what is over before he has read it."""
-        if decision.watched:
+        if reason.numbers["watched"]:
             return ()
         if reason.numbers["percent"] == ALL:
             return site.administrators

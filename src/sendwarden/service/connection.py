@@ -15,6 +15,8 @@ from typing import TypeVar, cast
 from sendwarden.core.decision import Decision
 from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.service.gate import DEADLINE_S, Gate
+from sendwarden.service.grosscheck import PATIENCE_S
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.ports import EventLog, SharedRoom
 
 # Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
@@ -233,6 +235,32 @@ class Connection(asyncio.Protocol, Served):
             self._read_or_wait()
             if self._no_more:
                 self.end()
+
+    def once_heard(
+        self,
+        memo: Memo | None,
+        decide: Callable[[], T],
+        then: Callable[[T, float], None],
+        still: bytes,
+        took_s: float = 0.0,
+    ) -> None:
+        """``then`` gets what was decided, and the seconds that others took to answer first.
+
+        ``decide`` uses the ``memo``, and may be called several times.
+        """
+        try:
+            found = decide()
+        except Pending as pending:
+            assert memo is not None
+            known = memo
+
+            def again(answer: object, waited_s: float) -> None:
+                known.begin_again(answer)
+                self.once_heard(known, decide, then, still, took_s + waited_s)
+
+            self.answer_when_known(pending.ask(), again, PATIENCE_S, still)
+        else:
+            then(found, took_s)
 
     def once_known(
         self, room: SharedRoom | None, decide: Callable[[], Decision], say: Callable[[Decision], None]

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from sendwarden.engine.greylist.decide import Greylister, Undecided
 from sendwarden.engine.greylist.question import NOTHING, Action, Answer, Findings, Question
-from sendwarden.service.ports import Clock, EventLog, QueryLog, Reputation
+from sendwarden.service.ports import Checks, Clock, EventLog, FinishChecks, QueryLog
 from sendwarden.wire.sjsms import quoted
 
 # Answers that are waiting for checks at a time; what is more is decided without.
@@ -63,21 +64,37 @@ def _filled(template: str, reason: str) -> str:
     return template.replace(REASON, " ".join(reason.split("\n")), 1)
 
 
+class Want(NamedTuple):
+    """How somebody is asked about. What gross's protocols ask is as it stands here."""
+
+    checks: bool = True  # may they be asked?
+    required: bool = False  # it waits whatever checks weigh
+    watching: bool | None = None  # None: as the site does
+    channel: str = ""
+    why: str = ""  # it waits
+
+
+GROSS = Want()
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """Checks are to be asked before there is an answer."""
 
     asked: Question
+    want: Want
     undecided: Undecided
+    finish: FinishChecks
 
 
 class Greylisting:
-    """One for the daemon. A reload gives it other rules; what is remembered stays."""
+    """One for the daemon. A reload gives it other rules and ``checks``; what is remembered stays."""
 
     def __init__(
-        self, greylister: Greylister, clock: Clock, log: EventLog, reputation: Reputation | None = None
+        self, greylister: Greylister, clock: Clock, log: EventLog, checks: Checks | None = None
     ) -> None:
         self.greylister = greylister
+        self.checks = checks
         self.manner = Manner()
         self.said: Counter[Action] = Counter()
         self.found: Counter[str] = Counter()  # by check or list
@@ -85,48 +102,50 @@ class Greylisting:
         self.dropped = 0  # datagrams
         self.waiting = 0
         self.lines: QueryLog | None = None
-        self._reputation = reputation
         self._clock = clock
         self._log = log
         self._began = clock.now()
 
-    def ask(self, asked: Question) -> Answer | Lookup:
+    def ask(self, asked: Question, want: Want = GROSS) -> Answer | Lookup:
         """An answer, or what must be looked up first."""
         now = self._clock.now()
-        answer = self.greylister.ask(asked, now)
+        answer = self.greylister.ask(asked, now, checks=want.checks, required=want.required)
         if isinstance(answer, Answer):
-            self._tell(asked, answer, now, 0.0)
+            self._tell(asked, answer, now, 0.0, want)
             return answer
-        known = self._reputation.known(asked) if self._reputation else NOTHING
-        if known is None and self.waiting >= MOST_WAITING:
+        found = self.checks.ask(asked) if self.checks else NOTHING
+        if not isinstance(found, Findings):
+            if self.waiting < MOST_WAITING:
+                return Lookup(asked, want, answer, found)
             self._log.warning("greylist-busy", f"more than {MOST_WAITING} answers wait for checks")
-            known = Findings(missing=("all",))
-        if known is None:
-            return Lookup(asked, answer)
-        decided = self.greylister.decide(answer, known, now)
-        self._tell(asked, decided, now, 0.0)
+            found = Findings(missing=("all",))
+        decided = self.greylister.decide(answer, found, now)
+        self._tell(asked, decided, now, 0.0, want)
         return decided
 
     async def look(self, lookup: Lookup, within_s: float) -> Answer:
         """The answer once the checks are in, or their time is over."""
-        assert self._reputation is not None
         begun = self._clock.now()
         self.waiting += 1
         try:
-            findings = await self._reputation.look(lookup.asked, within_s)
+            findings = await lookup.finish(within_s)
         finally:
             self.waiting -= 1
         now = self._clock.now()
         answer = self.greylister.decide(lookup.undecided, findings, now)
-        self._tell(lookup.asked, answer, now, now - begun)
+        self._tell(lookup.asked, answer, now, now - begun, lookup.want)
         return answer
 
-    def action(self, answer: Answer) -> Action:
+    def action(self, answer: Answer, want: Want = GROSS) -> Action:
         """What is said: while watching, that all may pass."""
-        return Action.TRUST if self.manner.watching and answer.action is not Action.FAIL else answer.action
+        passes = self._watches(want) and answer.action is not Action.FAIL
+        return Action.TRUST if passes else answer.action
 
-    def _tell(self, asked: Question, answer: Answer, now: float, took_s: float) -> None:
-        self.said[self.action(answer)] += 1
+    def _watches(self, want: Want) -> bool:
+        return self.manner.watching if want.watching is None else want.watching
+
+    def _tell(self, asked: Question, answer: Answer, now: float, took_s: float, want: Want) -> None:
+        self.said[self.action(answer, want)] += 1
         if self.lines is not None:
             self.lines.add(now, asked, answer, took_s)
         findings = answer.findings
@@ -136,25 +155,29 @@ class Greylisting:
                 self.unanswered += 1
                 self._log.warning("check-unanswered", name)
         if answer.action not in _GO_AHEAD:
-            watched = self.manner.watching
-            self._log.event("greylist", lambda: _fields(asked, answer, took_s, watched=watched))
+            watched = self._watches(want)
+            self._log.event("greylist", lambda: _fields(asked, answer, took_s, want, watched=watched))
 
     def status(self) -> str:
-        """The line of gross's status service."""
+        """The line of gross's status service. Its first number is 1 while a list is out of service."""
         now = self._clock.now()
-        lists = self._reputation.lists if self._reputation else ()
+        lists = self.checks.lists if self.checks else ()
         said, waiting = self.said, self.greylister.triplets.waiting(now)
         rate = said.total() / max(1.0, now - self._began)
         found = ", ".join(str(self.found[name]) for name in lists)
+        out = ", ".join(self.checks.out_of_service) if self.checks else ""
+        health = f"1: Grossd asks without {out}." if out else "0: Grossd OK."
         return (
-            f"0: Grossd OK. Update queue: {waiting} (In: {waiting} + Out: 0) "
+            f"{health} Update queue: {waiting} (In: {waiting} + Out: 0) "
             f"Trust: {said[Action.TRUST]} Match: {said[Action.MATCH]} Greylist: {said[Action.GREY]} "
             f"Block: {said[Action.BLOCK]} Queries/sec: {rate:.6f} "
             f"Dnsbl matches: grossd dnsbl matches ({', '.join(lists)}): {found}"
         )
 
 
-def _fields(asked: Question, answer: Answer, took_s: float, *, watched: bool) -> Mapping[str, object]:
+def _fields(
+    asked: Question, answer: Answer, took_s: float, want: Want, *, watched: bool
+) -> Mapping[str, object]:
     said: dict[str, object] = {
         "action": answer.action.value,
         "watched": watched,
@@ -165,5 +188,11 @@ def _fields(asked: Question, answer: Answer, took_s: float, *, watched: bool) ->
         "found": [str(one) for one in answer.findings.found],
         "took_ms": round(took_s * 1000, 1),
     }
-    optional = {"helo": asked.helo, "account": asked.account, "missing": list(answer.findings.missing)}
+    optional = {
+        "helo": asked.helo,
+        "account": asked.account,
+        "channel": want.channel,
+        "why": want.why,
+        "missing": list(answer.findings.missing),
+    }
     return said | {name: value for name, value in optional.items() if value}

@@ -16,11 +16,12 @@ from sendwarden.engine.limits.ages import hash_of
 from sendwarden.engine.limits.charges import Charge, Charges
 from sendwarden.engine.limits.incoming import KINDS, Key
 from sendwarden.engine.limits.outcome import Over, Taken
-from sendwarden.engine.limits.rules import Counts
+from sendwarden.engine.limits.rules import Counts, OverLimit
 from sendwarden.engine.limits.windows import WINDOWS, time_of
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
 from sendwarden.service.repeats import Repeats
+from sendwarden.service.shares import share_numbers
 
 if TYPE_CHECKING:
     from sendwarden.engine.limits.meter import AccountMeter
@@ -60,14 +61,19 @@ class Incoming:
             return None
         return self._taken(request, b"", recipients)
 
+    def keys(self, request: Request, recipients: Iterable[str], *, first: bool = True) -> list[Key]:
+        """What a message counts for; not ``first``: for other recipients of one that was counted."""
+        rules = self._limiter.site.incoming
+        own = [one for one in recipients if is_own(one, self._limiter.site.domains)]
+        of_recipients = rules.of_recipients(request.sender, own, self._limiter.mailbox)
+        of_message = rules.of_message(request.client_address, request.sender) if first else ()
+        return [*of_message, *of_recipients]
+
     def _taken(self, request: Request, name: bytes, recipients: Iterable[str]) -> Decision | None:
-        site, limiter = self._limiter.site, self._limiter
-        own = [recipient for recipient in recipients if is_own(recipient, site.domains)]
+        limiter = self._limiter
         before = self.charges.find(name) if name else None
         first = before is None
-        keys = list(site.incoming.of_recipients(request.sender, own, limiter.mailbox))
-        if first:
-            keys = [*site.incoming.of_message(request.client_address, request.sender), *keys]
+        keys = self.keys(request, recipients, first=first)
         counted = (before.names or {}) if before else {}
         keys = [key for key in keys if hash_of(*key) not in counted]
         done: list[AccountMeter] = []
@@ -77,7 +83,7 @@ class Incoming:
             if meter is None:
                 continue
             taken = meter.take(limiter.quantum, _ONE)
-            told += _told(taken, key)
+            told += self._told(taken, key)
             if taken.over:
                 for one in done:
                     one.give_back(limiter.quantum, _ONE, limiter.quantum)
@@ -89,6 +95,21 @@ class Incoming:
             charge.names = {**counted, **{hash_of(*key): False for key in keys}}
             self.charges.remember(name, charge)
         return replace(self._plain(request), told=tuple(told)) if told else None
+
+    def _told(self, taken: Taken, key: Key) -> list[Reason]:
+        """Limits that were reached: nobody hears of less."""
+        rules = self._limiter.site.incoming
+        shared: dict[str, str | int | float] = {
+            "account": key.name,
+            "channel": key.kind,
+            "whose": KINDS[key.kind],
+        }
+        action = OverLimit(rules.verdict)
+        return [
+            Reason("incoming-share", shared | share_numbers(one, action, watched=rules.watched))
+            for one in taken.crossings
+            if one.level == 1
+        ]
 
     def _plain(self, request: Request) -> Decision:
         watched = self._limiter.site.incoming.watched
@@ -106,7 +127,7 @@ class Incoming:
             "used": over.used,
             "window": WINDOWS[over.limit.window].seconds,
             "frees_at": frees_at,
-            "frees_in": max(1, round(frees_at - self._outside.clock.now())),
+            "frees_in": max(1, round(frees_at - self._limiter.now())),
         }
         decision = replace(
             self._plain(request),
@@ -116,26 +137,6 @@ class Incoming:
         )
         same = (key, over.limit.counter, over.limit.window)
         return self._repeats.once(same, decision, self._limiter.quantum)
-
-
-def _told(taken: Taken, key: Key) -> list[Reason]:
-    """Limits that were reached: nobody hears of less."""
-    return [
-        Reason(
-            "limit-share",
-            {
-                "account": key.name,
-                "channel": key.kind,
-                "counted": one.limit.counted,
-                "most": one.limit.most,
-                "used": one.used,
-                "percent": round(100 * one.level),
-                "window": WINDOWS[one.limit.window].seconds,
-            },
-        )
-        for one in taken.crossings
-        if one.level == 1
-    ]
 
 
 def _queued(request: Request) -> bytes:

@@ -7,6 +7,8 @@ be said of it (`engine.backscatter`), and `service.rulings` makes one answer of 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, go_ahead
@@ -18,13 +20,14 @@ from sendwarden.engine.programs import program_of
 from sendwarden.engine.sieve.compile import Script
 from sendwarden.engine.sieve.mail import Mail
 from sendwarden.engine.sieve.outcome import Outcome
-from sendwarden.engine.webmail import sender_of
-from sendwarden.service.access import AccessTables, TableRun
+from sendwarden.engine.webmail import Headers, sender_of
+from sendwarden.service.access import AccessTables
 from sendwarden.service.allowance import Allowance, Whole
-from sendwarden.service.grosscheck import Memo, memo_of
+from sendwarden.service.greychannel import ChannelGreylisting, Later
 from sendwarden.service.lending import Lending
+from sendwarden.service.memo import Memo, memo_of
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
-from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.rulings import ACCEPTED, Hearing, decided
 from sendwarden.service.scanned import with_findings
 from sendwarden.service.scanning import Scan, Scanning
 from sendwarden.service.senders import ForeignSender, is_mismatch, with_mismatch
@@ -74,6 +77,7 @@ class Judge:
         self._outside = outside
         self._allowance = allowance
         self._scanning = scanning
+        self.greylisting: ChannelGreylisting | None = None  # of channels; None: no mail waits
         self._lending = Lending(site, allowance.limiter if allowance else None, outside.log)
         self.tables = AccessTables(site, meters, outside)
 
@@ -153,16 +157,19 @@ class Judge:
         if self._allowance:
             self._allowance.release(queue_id.encode("utf-8", "surrogateescape"))
 
-    def access(self, request: Request, trace: list[TableRun] | None = None) -> Decision:
-        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked."""
-        return self.tables.step(request, self.channel(request), self.account(request), trace)
+    def access(self, request: Request, memo: Memo | None = None) -> Decision:
+        """At the connection, MAIL or RCPT: what the access tables say, which count what they are asked.
 
-    def rewrite(self, message: Message, trace: list[TableRun] | None = None) -> Decision:
-        """At the end of a message: what AUTH_REWRITE says."""
+        With a ``memo`` it may raise `Pending`, like `heard`.
+        """
+        return self.tables.step(request, self.channel(request), self.account(request), memo=memo)
+
+    def rewrite(self, message: Message, memo: Memo | None = None) -> Decision:
+        """At the end of a message: what AUTH_REWRITE says. May raise `Pending`."""
         request, channel = message.request, self.channel(message.request)
         if message.cut and request.login:
             return self._unread(request, channel)
-        return self.tables.rewrite(message, channel, self.account(request), trace)
+        return self.tables.rewrite(message, channel, self.account(request), memo=memo)
 
     def named(self, message: Message) -> Message:
         """A message with the account or program that its header says it is of. To be asked first."""
@@ -186,10 +193,18 @@ class Judge:
         message, _findings, _forged = read_headers(message, self.site.score_headers)
         return self._scanning.scan(message, names)
 
+    def greylist(self, request: Request, headers: Headers | None = None) -> Decision | Later | None:
+        """At RCPT, or with ``headers`` at the end of a message, before it counts: must it wait?"""
+        if self.greylisting is None or not self.site.greylists:
+            return None
+        return self.greylisting.ask(request, self.channel(request), self.account(request), headers)
+
     def memo(self, request: Request) -> Memo | None:
-        """What filters need that may ask greylisting, and then run again; None: none does."""
+        """What filters and tables need that may ask somebody, and then run again; None: none does."""
+        outside = self._outside
+        asks = (self.site.asks_greylist and outside.greylist) or (self.site.meters and outside.tables)
         account = self.account(request) if request.login else ""
-        return memo_of(self._outside, self._meters, account) if self.site.asks_greylist else None
+        return memo_of(outside, self._meters, account) if asks else None
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -268,11 +283,13 @@ class Judge:
         if channel.sourcefilter is None and not channel.destinationfilters:
             return go_ahead(channel.name, self.account(request))
         hearing = self._hearing(request, memo)
-        self._hear(message, channel, hearing, trace)
+        self._hear(message, channel, hearing, trace, memo)
         if hearing.plain:
             found = go_ahead(channel.name, self.account(request))
             return replace(found, reasons=tuple(hearing.notes.values())) if hearing.notes else found
-        return self._decided(request, channel, hearing)
+        decision = decided(request, channel, self.site, hearing)
+        reference = self._outside.references.next()
+        return replace(decision, account=self.account(request), reference=reference)
 
     def _hearing(self, request: Request, memo: Memo | None) -> Hearing:
         outside, rulings = self._outside, dict.fromkeys(request.recipients, ACCEPTED)
@@ -284,7 +301,7 @@ class Judge:
             if not memo.replaying:
                 warn(warning, about)
 
-        return Hearing(memo.now, memo, memo.chance, warn_once, rulings, memo.greylist)
+        return Hearing(memo.now, memo, memo.chance, warn_once, rulings, memo.greylist, memo.notes)
 
     def _looks(self, request: Request, channel: Channel) -> bool:
         """Does anything of ours look at the header of such a message?"""
@@ -309,7 +326,12 @@ class Judge:
         )
 
     def _hear(
-        self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None
+        self,
+        message: Message,
+        channel: Channel,
+        hearing: Hearing,
+        trace: list[ScriptRun] | None,
+        memo: Memo | None,
     ) -> None:
         recipients = tuple(hearing.rulings)
         request = message.request
@@ -317,11 +339,15 @@ class Judge:
         sender = self.account(request) if by_account else _shown(request.sender)
         mail = Mail(message.headers, sender, _all_shown(recipients), message.body, message.size_bytes)
         mail.findings = message.findings
+        numbers = count()
 
         def run(script: Script, those: tuple[str, ...]) -> None:
             apart = script.facts.recipient and channel.count == "recipient"
             for group in [(one,) for one in those] if apart else [those]:
-                outcome = script.run(mail, _all_shown(group), world=hearing, trace=trace is not None)
+                evaluate = partial(
+                    script.run, mail, _all_shown(group), world=hearing, trace=trace is not None
+                )
+                outcome = memo.run(next(numbers), evaluate) if memo else evaluate()
                 if trace is not None:
                     trace.append(ScriptRun(script, group, outcome))
                 hearing.take(outcome, script.name, group)
@@ -333,36 +359,6 @@ class Judge:
             those = tuple(r for r in left if destination.takes(r, self.site.domains))
             if those:
                 run(destination.script, those)
-
-    def _decided(self, request: Request, channel: Channel, hearing: Hearing) -> Decision:
-        verdicts: dict[str, Verdict] = {}
-        for recipient, ruling in hearing.rulings.items():
-            wanted = channel.refusal if ruling.verdict is Verdict.REFUSE else ruling.verdict
-            verdicts[recipient] = sayable(wanted, request, channel, self.site.internal, self.site.relays)
-        whole = joined(verdicts.values())
-        if whole is Verdict.DISCARD and hearing.copies:
-            whole = Verdict.ACCEPT  # only the copies go on
-        reasons = hearing.reasons()
-        texts = [ruling.text for ruling in hearing.rulings.values() if ruling.text]
-        refused = any(ruling.verdict is Verdict.REFUSE for ruling in hearing.rulings.values())
-        if refused and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
-            reasons.append(Reason("no-backscatter", {"verdict": channel.unauthenticated.value}))
-        if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
-            reasons.append(Reason("whole-message"))
-        goes_on = whole in (Verdict.ACCEPT, Verdict.HOLD)
-        return Decision(
-            whole,
-            channel.name,
-            self.account(request),
-            tuple(reasons),
-            text=texts[0] if texts else "",
-            enhanced="4.7.1" if channel.refusal is Verdict.DEFER else "5.7.1",
-            refused=_those(verdicts, channel.refusal) if goes_on else (),
-            discarded=_those(verdicts, Verdict.DISCARD) if goes_on else (),
-            copies_to=tuple(hearing.copies) if goes_on else (),
-            reference=self._outside.references.next(),
-            watched=channel.mode is Mode.WATCH,
-        )
 
 
 def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: Channel) -> Decision:
@@ -383,7 +379,3 @@ def _all_shown(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return (
         tuple(map(_shown, addresses)) if max(map(len, addresses), default=0) > ADDRESS_LETTERS else addresses
     )
-
-
-def _those(verdicts: dict[str, Verdict], wanted: Verdict) -> tuple[str, ...]:
-    return tuple(recipient for recipient, verdict in verdicts.items() if verdict is wanted)

@@ -4,8 +4,8 @@ One for the whole daemon; a new configuration is handed to `use`. Decisions are 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Request
@@ -18,7 +18,7 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
+from sendwarden.engine.limits.rules import NO_LIMITS, UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
@@ -56,7 +56,7 @@ class Limiter:
         self.table = LimitTable(self.limits_of, site.most_accounts, self.acquaintances.of)
         self.room: SharedRoom | None = None
         self.charges = Charges(self.quantum)
-        self.incoming = LimitTable(self._incoming_limits, site.most_accounts)
+        self.incoming = LimitTable(self.incoming_limits, site.most_accounts)
         self.incoming_charges = Charges(self.quantum)
         self.attributes: Attributes | None = None
         # Called when what was found out about accounts may hold no more.
@@ -93,6 +93,10 @@ class Limiter:
         for forget in self.on_change:
             forget()
 
+    def now(self) -> float:
+        """By the clock that accounts are counted by."""
+        return self._clock.now()
+
     def tick(self) -> None:
         """To be called several times a second."""
         now = self._clock.now()
@@ -109,11 +113,34 @@ class Limiter:
         self.charges.turn(quantum)
         self.incoming_charges.turn(quantum)
 
+    def set_back(self) -> None:
+        """The clock was ahead, and is set back. Accounts begin anew; what they sent is known where all count.
+
+        Of open messages nothing is given back any more, and incoming mail is counted from 0.
+        """
+        before, self.quantum = self.quantum, quantum_of(self._clock.now())
+        for meter in self.table.leave_all():
+            if isinstance(meter, SharedMeter):
+                meter.set_back(before - self.quantum)
+        self.incoming.leave_all()
+        self.charges.forget_all(self.quantum)
+        self.incoming_charges.forget_all(self.quantum)
+        self.changed()
+
+    def reset(self, account: str, channel: str = "") -> list[str]:
+        """What the account sent counts no more, on this channel or on all; on which there was something."""
+        names = [one.name for one in self.site.channels if channel in ("", one.name)]
+        names += [SPAM_SCORED] * (not channel)
+        gone = [name for name in names if self.table.reset(name, account)]
+        self.changed()
+        return gone
+
     def use_attributes(self, attributes: Attributes | None) -> None:
         """From now on a directory may name other rows; None: no more."""
         self.attributes = attributes
         if attributes is not None:
-            attributes.rows, attributes.most = self.site.rows.keys(), self.site.most_accounts
+            attributes.rows = {*self.site.rows, NO_LIMITS}
+            attributes.most = self.site.most_accounts
             attributes.on_change = self._renew
         self.changed()
 
@@ -124,11 +151,17 @@ class Limiter:
     def _in_use(self, account: str) -> bool:
         return any(self.table.has(channel.name, account) for channel in self.site.channels)
 
-    def override(self, channel: str, account: str) -> Override | None:
-        """What counts instead of the channel's limits."""
+    def overrides(self, channel: str, account: str) -> list[Override]:
+        """What counts instead of the channel's limits, each laid over those before it.
+
+        Of the settings that is the first that applies, and over it what was set by hand.
+        """
         now = self._clock.now()
-        every = (*self._by_hand.get(account, ()), *self.site.overrides)
-        return next((one for one in every if one.applies(channel, account, now)), None)
+        of_settings = (one for one in self.site.overrides if one.applies(channel, account, now))
+        return [*islice(of_settings, 1), *self._set_by_hand(channel, account, now)]
+
+    def _set_by_hand(self, channel: str, account: str, now: float) -> Iterator[Override]:
+        return (one for one in self._by_hand.get(account, ()) if one.applies(channel, account, now))
 
     def limits_of(self, channel: str, account: str) -> Limits | None:
         """What holds for an account on a channel; None: it is not counted there.
@@ -143,11 +176,12 @@ class Limiter:
             return None
         now = self._clock.now()
         if self.attributes is not None and limits and not account.startswith("["):
-            limits = self.site.rows.get(self.attributes.row(account), limits)
-        override = self.override(channel, account)
-        if override:
+            row = self.attributes.row(account)
+            limits = UNLIMITED if row == NO_LIMITS else self.site.rows.get(row, limits)
+        overrides = self.overrides(channel, account)
+        for override in overrides:
             limits = override.changed(limits)
-        elif limits and self.ages.new_until(account, now) is not None:
+        if not overrides and limits and self.ages.new_until(account, now) is not None:
             limits = lowest([limits, self.site.rows.get(NEW_ACCOUNT, UNLIMITED)])
         if self._states.state(account, now) is State.THROTTLED:
             limits = lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
@@ -155,15 +189,28 @@ class Limiter:
             limits = limits.scaled(AFTER_INCIDENT, "half after an incident")
         return limits
 
-    def _incoming_limits(self, kind: str, _key: str) -> Limits | None:
-        return self.site.incoming.rows.get(kind)
+    def incoming_limits(self, kind: str, key: str) -> Limits | None:
+        """What holds for incoming mail of a network, a domain or a mailbox; None: it is not counted."""
+        limits = self.site.incoming.rows.get(kind)
+        if limits is not None:
+            for override in self.incoming_overrides(kind, key):
+                limits = override.changed(limits)
+        return limits
+
+    def incoming_overrides(self, kind: str, key: str) -> list[Override]:
+        """What was set for an account of that name is none of it."""
+        return [one for one in self._set_by_hand(kind, key, self._clock.now()) if kind in one.channels]
 
     def state(self, account: str) -> State:
         return self._states.state(account, self._clock.now())
 
     def why(self, account: str) -> str:
-        """The reason that was given for the account's state."""
+        """The reason that was given for the account's state: for administrators alone."""
         return self._states.why(account)
+
+    def told(self, account: str) -> str:
+        """What whoever sends is to be told of the account's state; "": nothing of its own."""
+        return self._states.told(account)
 
     # --- counting
 

@@ -20,7 +20,8 @@ from email.utils import format_datetime
 from sendwarden.core.ascii import printable
 from sendwarden.core.decision import Decision, Message, Reason, Request
 from sendwarden.core.identity import IdentityRules, account_of, in_domains, split_address
-from sendwarden.core.texts import refusal_text, sentence
+from sendwarden.core.limit_words import limit_paragraphs, limit_subject
+from sendwarden.core.texts import refusal_text
 
 # Headers of the refused message that are shown; the rest is nobody's business but the sender's own copy's.
 SHOWN_HEADERS = ("from", "to", "cc", "subject", "date", "message-id")
@@ -69,21 +70,25 @@ def refused_notice(message: Message, decision: Decision, recipient: str, host: s
 
 
 def share_notice(reason: Reason, recipient: str, host: str, help_page: str, now: float) -> Notice:
-    """Tell ``recipient`` how much of a limit an account has used. ``host`` is the name we sign with."""
+    """Tell ``recipient`` how much of a limit was used, and what happens with more.
+
+    ``host`` is the name we sign with. The reason is never one of a channel that only watches: nothing happens
+    there that anybody should be told of.
+    """
     numbers = reason.numbers
     account = str(numbers["account"])
     told = MIMEText("")
     told["From"] = f"Mail system <postmaster@{host}>"
     told["To"] = field(recipient)
-    told["Subject"] = f"{numbers['percent']} % of a sending limit used"
+    told["Subject"] = field(limit_subject(reason))
     told["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
     told["Auto-Submitted"] = "auto-generated"
     which = "-".join(str(numbers[name]) for name in ("counted", "window", "percent"))
     name = f"{field(account)}-{numbers['channel']}-{which}-{int(now)}"
     told["Message-ID"] = f"<{hashlib.sha256(f'{name}{recipient}'.encode()).hexdigest()[:24]}@{host}>"
-    lines = textwrap.wrap(printable(f"{sentence(reason)}."), _COLUMNS)
-    lines += ["", "When the limit is reached, further mail is not sent until there is room again.", help_page]
-    told.set_payload("\n".join([*lines, ""]).encode("ascii", "replace").decode())
+    paragraphs = (*limit_paragraphs(reason, now), help_page)
+    lines = [line for one in paragraphs if one for line in ("", *textwrap.wrap(printable(one), _COLUMNS))]
+    told.set_payload("\n".join([*lines[1:], ""]).encode("ascii", "replace").decode())
     return Notice(name, account, recipient, told.as_bytes(policy=_UNFOLDED))
 
 

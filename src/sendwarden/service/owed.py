@@ -46,6 +46,10 @@ class OwedSteps:
 
     _asked: dict[Stage, tuple[object, Decision]] = field(default_factory=dict)
 
+    def copy(self) -> "OwedSteps":
+        """For a try that may have to be made again."""
+        return OwedSteps(dict(self._asked))
+
     def answer(
         self, request: Request, stages: frozenset[Stage], ask: Callable[[Request], Decision]
     ) -> Answer | None:

@@ -1,8 +1,8 @@
 """What the service asks of the outside world. Adapters implement these, tests fake them."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sendwarden.core import dns
 from sendwarden.core.account import State
@@ -10,12 +10,16 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
+from sendwarden.engine.meters.keys import Reading
 from sendwarden.engine.world import GreylistCall, MeterTables
 from sendwarden.wire.sjsms import Reply
 
 __all__ = [
     "AccountStates",
+    "Act",
+    "ActsAway",
     "Answered",
+    "Checks",
     "Clock",
     "Directory",
     "DirectoryDown",
@@ -24,17 +28,25 @@ __all__ = [
     "EventLog",
     "Exceptions",
     "Fields",
+    "FinishChecks",
     "Ledger",
     "MeterTables",
+    "News",
     "Outside",
     "QueryLog",
     "References",
     "RemoteGreylist",
-    "Reputation",
     "Resolver",
     "Scanner",
+    "SharedActs",
     "SharedRoom",
+    "SharedTables",
+    "SharedTime",
+    "TableCall",
 ]
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -62,6 +74,10 @@ class AccountStates(Protocol):
         """The reason that was given for it; "" where it was never set."""
         ...
 
+    def told(self, account: str) -> str:
+        """What whoever sends is to be told of it; "": nothing of its own."""
+        ...
+
     def incident_until(self, account: str, now: float) -> float | None:
         """Until when it has less room since it was held or contained; None: it has not."""
         ...
@@ -77,6 +93,78 @@ class Exceptions(Protocol):
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
         ...
+
+
+class Act(NamedTuple):
+    """Something that was set by hand, or is gone, as several processes share it."""
+
+    name: str
+    record: Mapping[str, Any] | None  # None: it is gone
+    until: float  # so long anybody has to know of it
+    mark: str  # that no other act has
+    version: int  # the later of two has the larger one; 0: it has none yet
+
+
+class News(NamedTuple):
+    """What came to the place where acts are shared."""
+
+    place: str  # which it is; another one after it lost its memory
+    upto: int  # so far of what came there was heard
+    acts: tuple[Act, ...]
+    more: bool  # is there more that came?
+
+
+class ActsAway(SendwardenError):
+    """The place where acts are shared gave no answer; the text says why."""
+
+
+class SharedActs(Protocol):
+    """Where several processes share what was set by hand."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, for the log."""
+        ...
+
+    async def exchange(self, acts: Sequence[Act], place: str, since: int, *, hear: bool) -> News:
+        """Tell these, and ``hear`` what came ``since`` to that ``place``; of another one all.
+
+        Raises `ActsAway`. What has no version is the latest and gets one, unless it was told before. What
+        has one stands if that is the largest.
+        """
+        ...
+
+
+class SharedTime(Protocol):
+    """The time by which several processes count together."""
+
+    @property
+    def quantum(self) -> int:
+        """That runs."""
+        ...
+
+    def own(self) -> float:
+        """By this process' own clock, in seconds since the epoch."""
+        ...
+
+    def hear(self, asked: float, heard: float, there: float) -> None:
+        """It was ``there`` where they count, between two times of our own."""
+        ...
+
+
+class KeptMeters(Protocol):
+    """MeterMaid's throttle tables as a whole, for whoever looks through them."""
+
+    @property
+    def throttle_tables(self) -> tuple[str, ...]: ...
+
+    def keys(self, table: str) -> list[str]:
+        """All that are there now."""
+        ...
+
+    def query(self, table: str, key: str, now: float) -> Reading: ...
+
+    def remove(self, table: str, key: str) -> None: ...
 
 
 class SharedRoom(Protocol):
@@ -145,10 +233,40 @@ class Known(NamedTuple):
     text: str | None
 
 
-# Gives the same a little later.
-AskLater = Callable[[], Coroutine[None, None, Known]]
+# Gives what was asked for a little later.
+AskLater = Callable[[], Coroutine[None, None, object]]
 # What a callout asks, and the account that the mail is of ("": none).
 AskGreylist = Callable[[GreylistCall, str], Known | AskLater]
+
+
+class TableCall(NamedTuple):
+    """A call of a MeterMaid table: a method of `MeterTables`, and what it is given."""
+
+    method: str
+    table: str
+    key: str
+    text: str = ""  # the value to store, or by how much to adjust
+    now: float = 0.0
+
+
+class SharedTables(Protocol):
+    """MeterMaid's tables where several processes share them. Nobody waits for them beyond their deadline."""
+
+    @property
+    def away(self) -> bool:
+        """Do they not answer these days, so that nobody need ask?"""
+        ...
+
+    async def ask(self, call: TableCall, here: Callable[[], T]) -> T:
+        """What they say. ``here`` does the same in this process, and is the answer where they give none.
+
+        Raises `MeterError` as `MeterTables` does.
+        """
+        ...
+
+    def owe(self, call: TableCall) -> None:
+        """Tell them when they answer again what was done here alone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +278,7 @@ class Outside:
     log: EventLog
     chance: Callable[[], float]  # from 0 to just under 100, evenly
     greylist: AskGreylist | None = None  # what the callout grosscheck asks; None: it fails
+    tables: SharedTables | None = None  # None: meters of callouts are this process' own
 
 
 class Ledger(Protocol):
@@ -206,7 +325,11 @@ class Resolver(Protocol):
     async def close(self) -> None: ...
 
 
-class Reputation(Protocol):
+# Gives what checks find within so many seconds; who gives no answer is named. Never raises.
+FinishChecks = Callable[[float], Coroutine[None, None, Findings]]
+
+
+class Checks(Protocol):
     """What DNS lists and other checks say of a client, its sender and its HELO, for greylisting."""
 
     @property
@@ -214,12 +337,13 @@ class Reputation(Protocol):
         """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
         ...
 
-    def known(self, asked: Question) -> Findings | None:
-        """What all checks found, where that is at hand; None: `look`."""
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        """Those that are not believed now, or do not answer."""
         ...
 
-    async def look(self, asked: Question, within_s: float) -> Findings:
-        """What they find in that time; who gives no answer is named. Never raises."""
+    def ask(self, asked: Question) -> Findings | FinishChecks:
+        """What they found, where that is at hand; else what is to be awaited, once."""
         ...
 
 

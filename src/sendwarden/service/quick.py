@@ -80,6 +80,8 @@ class Quick:
         if counts_incoming or judge.site.webmail.names(request):
             return None
         channel, account = judge.channel(request), judge.account(request)
+        if channel.greylist:
+            return None
         shut = login and self.limiter.state(account) in {State.HELD, State.CONTAINED}
         meter = self.limiter.meter(channel, account) if self.limiter.counts(request, channel) else None
         if shut or meter is None:

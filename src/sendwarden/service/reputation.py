@@ -15,11 +15,13 @@ from sendwarden.engine.reputation.findings import Finding, Said
 from sendwarden.engine.reputation.health import Health, entries, report
 from sendwarden.engine.reputation.lists import DnsList
 from sendwarden.engine.reputation.names import address_name
+from sendwarden.engine.spf.check import Sent
+from sendwarden.engine.spf.finding import SPF, spf
 from sendwarden.service.ports import Clock, EventLog, Resolver
 
-CHECKS = ("dnsbl", "dnswl", "rhsbl", REVERSE, HELO)
+CHECKS = ("dnsbl", "dnswl", "rhsbl", REVERSE, HELO, SPF)
 # Checks that others wait for before they make up their minds: what they say beats a weight.
-DEFINITIVE = frozenset({"dnswl"})
+DEFINITIVE = frozenset({"dnswl", SPF})
 # Time between two looks at which lists are to be tested.
 LOOK_S = 1.0
 # Patience of the questions that are of no list.
@@ -28,11 +30,15 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Who is asked about: the client's address, the domain of the sender's address, the client's HELO."""
+    """Who is asked about: the client's address, the domain of the sender's address, the client's HELO.
+
+    ``sender`` is the whole address, for SPF; "": the null sender.
+    """
 
     client: str
     domain: str = ""
     helo: str = ""
+    sender: str = ""
 
 
 # Given the findings so far, and whether a definitive check is still under way: is that enough?
@@ -165,16 +171,20 @@ class Reputation:
     # --- asking
 
     def begin(self, about: About, checks: Collection[str]) -> Inquiry:
-        """Ask these `CHECKS`. Where all is known already, the inquiry is complete at once."""
+        """Ask these `CHECKS`, and lists by name. Where all is known already, it is complete at once."""
         inquiry = Inquiry(self._resolver)
         for one in self.watched:
             kind = one.list.kind
-            if kind in checks and (subject := about.domain if kind == "rhsbl" else about.client):
+            wanted = kind in checks or one.list.name in checks
+            if wanted and (subject := about.domain if kind == "rhsbl" else about.client):
                 inquiry.begin(kind, self._listed(one, subject))
         if REVERSE in checks and address_name(about.client):
             inquiry.begin(REVERSE, reverse(about.client, self._route))
         if HELO in checks and address_name(about.client):
             inquiry.begin(HELO, helo(about.client, about.helo, self._route))
+        if SPF in checks and address_name(about.client):
+            sent = Sent(about.client, about.sender, about.helo, at=int(self._clock.now()))
+            inquiry.begin(SPF, spf(sent, self._route))
         return inquiry
 
     def _listed(self, one: WatchedList, subject: str) -> Asking:
@@ -208,6 +218,7 @@ class Reputation:
         if not why:
             found = one.list.read(answer.records)
             why = found.why if found.said is Said.UNKNOWN else ""
+            one.health.said(self._clock.now(), listed=found.said in (Said.LISTED, Said.PASS))
         if not why:
             if one.health.answered():
                 self._log.event("dns-list-back", {"list": one.list.name})
@@ -260,6 +271,12 @@ class Reputation:
         return ()
 
     # --- showing
+
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        """Names of lists that weigh nothing now."""
+        now = self._clock.now()
+        return tuple(one.list.name for one in self.watched if one.health.unfit or one.health.rests(now))
 
     def status(self) -> list[Mapping[str, object]]:
         """All lists with their standing and what was counted, without secrets."""

@@ -97,6 +97,11 @@ class Site:
         return frozenset(present(self.mappings.__contains__)) if asked else frozenset()
 
     @cached_property
+    def greylists(self) -> bool:
+        """Does mail of some channel wait?"""
+        return any(channel.greylist for channel in self.channels)
+
+    @cached_property
     def judges_senders(self) -> bool:
         return any(channel.senders == "own" for channel in self.channels)
 

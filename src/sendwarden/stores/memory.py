@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from sendwarden.engine.limits.ages import Ages
 
 # Names under which the meters of accounts are stored, when accounts were first seen, meters of incoming mail,
-# whom accounts wrote to, what greylisting remembers of triplets, and of networks; no table of MeterMaid's can
-# have them.
+# whom accounts wrote to, what greylisting remembers of triplets, of networks, and of networks of accounts; no
+# table of MeterMaid's can have them.
 LIMITS = "= limits"
 AGES = "= ages"
 INCOMING = "= incoming"
 KNOWN = "= known"
 TRIPLETS = "= triplets"
 CLIENTS = "= clients"
+PLACES = "= places"
 
 AnyTable = ThrottleTable | SimpleTable | GreylistTable
 
@@ -57,20 +58,21 @@ class MemoryMeters:
     def tables(self) -> Mapping[str, AnyTable]:
         return self._tables
 
-    def _table(self, name: str) -> AnyTable:
+    def table(self, name: str) -> AnyTable:
+        """Raises `MeterError`."""
         table = self._tables.get(name.lower())
         if table is None:
             raise MeterError("there is no such table")
         return table
 
     def _throttles(self, name: str) -> ThrottleTable:
-        table = self._table(name)
+        table = self.table(name)
         if not isinstance(table, ThrottleTable):
             raise MeterError(f"a {table.options.type} table, not a throttle table")
         return table
 
     def _simple(self, name: str) -> SimpleTable:
-        table = self._table(name)
+        table = self.table(name)
         if not isinstance(table, SimpleTable):
             raise MeterError(f"a {table.options.type} table, not a simple table")
         return table
@@ -91,10 +93,10 @@ class MemoryMeters:
         return self._simple(table).adjust(key, delta)
 
     def remove(self, table: str, key: str) -> None:
-        self._table(table).remove(key)
+        self.table(table).remove(key)
 
     def defer(self, table: str, key: str, now: float) -> bool:
-        found = self._table(table)
+        found = self.table(table)
         if not isinstance(found, GreylistTable):
             raise MeterError(f"a {found.options.type} table, not a greylisting table")
         return found.defer(key, now)
@@ -104,6 +106,14 @@ class MemoryMeters:
         self._sequences[sequence] = number + 1
         self._changed_sequences.add(sequence)
         return number
+
+    @property
+    def throttle_tables(self) -> tuple[str, ...]:
+        return tuple(name for name, table in self._tables.items() if isinstance(table, ThrottleTable))
+
+    def keys(self, table: str) -> list[str]:
+        """Of a throttle table."""
+        return self._throttles(table).keys
 
     # --- for the store that keeps it
 

@@ -47,10 +47,11 @@ _MATCH = Answer(Action.MATCH)
 
 
 class Undecided(NamedTuple):
-    """Checks must be asked first."""
+    """Checks must be asked first. ``required``: it waits whatever they weigh."""
 
     key: int
     network: str
+    required: bool = False
 
 
 class Greylister:
@@ -72,8 +73,13 @@ class Greylister:
         self.triplets.reconfigure(rules.delay_s, rules.interval_s, rules.generations)
         self.triplets.most = self.clients.most = rules.most
 
-    def ask(self, asked: Question, now: float) -> Answer | Undecided:
-        """An answer, where none of the checks can change it."""
+    def ask(
+        self, asked: Question, now: float, *, checks: bool = True, required: bool = False
+    ) -> Answer | Undecided:
+        """An answer, where none of the checks can change it.
+
+        ``checks``: may they be asked, where there are any? ``required``: it waits whatever they weigh.
+        """
         network = self.keys.network(asked.client_address)
         if not network:
             return Answer(Action.FAIL)
@@ -81,13 +87,14 @@ class Greylister:
             return Answer(Action.TRUST, exempt=spared)
         rules = self.rules
         key = self.keys.key(network, asked)
-        if rules.checks and rules.block_threshold:
-            return Undecided(key, network)
+        checks = checks and rules.checks
+        if checks and rules.block_threshold:
+            return Undecided(key, network, required)
         if self.triplets.has_waited(key, now):
             self._renew(key, network, now)
             return _MATCH
-        if rules.checks:
-            return Undecided(key, network)
+        if checks:
+            return Undecided(key, network, required)
         self.triplets.tried(key, now)
         return self._grey
 
@@ -104,7 +111,7 @@ class Greylister:
             answer = Answer(Action.BLOCK, findings, reason or rules.block_reason)
         elif rules.block_threshold and findings.weight >= rules.block_threshold:
             answer = Answer(Action.BLOCK, findings, rules.block_reason)
-        elif findings.weight >= rules.grey_threshold:
+        elif undecided.required or findings.weight >= rules.grey_threshold:
             return self._waits(undecided.key, undecided.network, now, findings)
         else:
             answer = Answer(Action.TRUST, findings)

@@ -23,6 +23,7 @@ class Question(NamedTuple):
     client_address: str
     helo: str | None = None
     account: str = ""
+    by_account: bool = False  # all that its account, or else its sender, sends from there waits once
 
 
 class Word(Enum):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from .meter import ENDLESS, AccountMeter
 from .outcome import NOTHING_CAME, Over, Taken
 from .people import Name
-from .rules import MESSAGE, RECIPIENTS, Counts, Limit
+from .rules import MESSAGE, NOTHING, RECIPIENTS, Counts, Limit
 from .windows import QUANTUM_S
 
 GENERATION_S = 60
@@ -86,6 +86,11 @@ class Charge:
             whole = whole.plus(counts)
         return whole
 
+    @property
+    def so_far(self) -> Counts:
+        """The same with its distinct recipients."""
+        return self.total._replace(distinct=len(self.names or ()))
+
     def plainly(self, whole: Counts) -> bool:
         """Is it charged just so much, and nothing else of it is counted?"""
         plain = not (self.parts or self.let_by or self.meter.others)
@@ -93,7 +98,9 @@ class Charge:
 
     def quick(self, quantum: int) -> bool:
         """One more recipient, if nothing can come of it. False: nothing was counted."""
-        if quantum != self.quantum or self.recipient_room < 1 or not self.meter.quick(quantum, 0, 1):
+        if self.settled or quantum != self.quantum or self.recipient_room < 1:
+            return False
+        if not self.meter.quick(quantum, 0, 1):
             return False
         self.recipients += 1
         self.recipient_room -= 1
@@ -111,6 +118,11 @@ class Charge:
         """The meter has counted these recipients, of them ``fresh`` as new ones."""
         if names and self.meter.people:
             self.names = {name: name in fresh for name in names} | (self.names or {})
+
+    def others(self, names: Iterable[Name]) -> bool:
+        """Are there recipients that it was not asked for one by one, and that count?"""
+        known = self.names or {}
+        return bool(self.meter.people) and not self.let_by and any(name not in known for name in names)
 
     def unname(self, names: Iterable[Name]) -> int:
         """These recipients are not of it after all; how many of them are new again."""
@@ -157,6 +169,10 @@ class Charges:
 
     def __init__(self, quantum: int, most: int = MOST) -> None:
         self._most = most
+        self.forget_all(quantum)
+
+    def forget_all(self, quantum: int) -> None:
+        """What was charged stays so, and ``quantum`` is the first of a new time."""
         self._charges: dict[bytes, Charge] = {}
         self._newest: list[bytes] = []
         # Names by the quantum in which their generation began: of the last minutes; older ones whose end was
@@ -234,7 +250,9 @@ class Charges:
         else:
             whole = self._named(charge, asked, _without(whole, charge.let_by))
             missing = _positive(whole.minus(charge.total))
-            taken = self._take(charge, asked, missing) if any(missing) else NOTHING_CAME
+            others = charge.others(asked.names)
+            taken = self._take(charge, asked, missing) if others or any(missing) else NOTHING_CAME
+            whole = whole._replace(new=charge.total.new)  # those that are too many were given back by name
             charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
         if charge and end:
             charge.settled = True
@@ -242,9 +260,13 @@ class Charges:
 
     @staticmethod
     def _named(charge: Charge, asked: Asked, whole: Counts) -> Counts:
-        """The whole with those of its recipients that were new; one that is not of it was not written to."""
+        """The whole with those of its recipients that were new; one that is not of it was not written to.
+
+        What that gives back is given back at once: `_take` may have to be tried again (`NeedsRoom`).
+        """
         gone = set(charge.names or ()) - set(asked.names) if asked.names else ()
-        return whole._replace(new=charge.total.new - charge.unname(gone))
+        charge.give_back(Counts(new=charge.unname(gone)), asked.quantum)
+        return whole._replace(new=charge.total.new)
 
     def let_by(self, asked: Asked, recipients: int) -> None:
         """Recipients without room that go on all the same: the end of the message asks no more about them."""
@@ -318,12 +340,12 @@ class Charges:
         so_far = charge.total.recipients if charge else 0
         cap = asked.meter.limits.per_message
         if cap is not None and so_far + counts.recipients > cap:
-            return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0))
+            return Taken(Over(Limit(RECIPIENTS, MESSAGE, cap), so_far, 0, wanted=so_far + counts.recipients))
         known = (charge.names or ()) if charge else ()
         names = tuple(name for name in asked.names if name not in known)
         # Which of the whole's recipients were let by is not known: none of them counts as a person.
         names = () if charge and charge.let_by else names
-        taken = asked.meter.take(asked.quantum, counts, names)
+        taken = asked.meter.take(asked.quantum, counts, names, charge.so_far if charge else NOTHING)
         if taken.over:
             return taken
         counts = counts._replace(new=len(taken.fresh))

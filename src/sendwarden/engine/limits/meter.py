@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from .outcome import NOTHING_CAME, Crossing, Over, Taken
 from .people import Name, People
 from .rows import merged, widened
-from .rules import COUNTERS, DISTINCT, LEVELS, PLAIN, UNLIMITED, Counts, Limit, Limits, amount
+from .rules import COUNTERS, DISTINCT, LEVELS, NOTHING, PLAIN, UNLIMITED, Counts, Limit, Limits, amount
 from .windows import WINDOWS, first_counted, first_of_each
 
 # Room where no limit applies.
@@ -22,6 +22,8 @@ ENDLESS = 1 << 60
 # Version of the stored form.
 _FORM = 1
 
+Sums = list[list[int]]
+Names = tuple[Name, ...]
 Told = dict[tuple[int, int, float], int]
 
 
@@ -124,10 +126,11 @@ class AccountMeter:
         self._set_rooms(self.sums(quantum))
         return True
 
-    def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
+    def take(self, quantum: int, counts: Counts, names: Names = (), before: Counts = NOTHING) -> Taken:
         """Count this if every limit has room for all of it, and nothing of it otherwise.
 
-        ``names`` are its recipients, where they are known; ``counts.new`` is found out here.
+        ``names`` are its recipients, where they are known; ``counts.new`` is found out here. ``before``: what
+        the same message was counted already.
         """
         if not self.others and self.quick(quantum, counts.messages, counts.recipients):
             return NOTHING_CAME
@@ -136,9 +139,11 @@ class AccountMeter:
         fresh = people.unknown(names) if people else ()
         counts = counts._replace(new=len(fresh)) if fresh else counts
         sums = self.sums(quantum)
-        over = self._over(sums, counts, names, quantum)
+        over = self._over(sums, counts, names, quantum, before)
         if over:
-            crossing = Crossing(over.limit, over.used, 1.0, over.estimated)
+            if over.limit.presumed:  # it is not known that anything was reached
+                return Taken(over)
+            crossing = Crossing(over.limit, over.used, 1.0, over.estimated, over.wanted)
             return Taken(over, self._tell([crossing], quantum))
         self._add(counts)
         if people:
@@ -216,7 +221,7 @@ class AccountMeter:
             self.people.roll(quantum)
         self.look_closely()
 
-    def sums(self, quantum: int) -> list[list[int]]:
+    def sums(self, quantum: int) -> Sums:
         """What counts now: for each window, messages, recipients and the other counters that limits name."""
         running = [self.messages, self.recipients, *self.others]
         if not (self.past or self.people):
@@ -283,9 +288,7 @@ class AccountMeter:
                     return window.leaves(row_quantum)
         return window.leaves(self.quantum)
 
-    def _over(
-        self, sums: list[list[int]], counts: Counts, names: tuple[Name, ...], quantum: int
-    ) -> Over | None:
+    def _over(self, sums: Sums, counts: Counts, names: Names, quantum: int, before: Counts) -> Over | None:
         """Of all limits without room, the one that is in the way for longest."""
         found: list[Over] = []
         for limit in self.limits.limits:
@@ -293,10 +296,15 @@ class AccountMeter:
             if limit.counter == DISTINCT and self.people:
                 wanted = self.people.more(names, limit.window, quantum)
             if wanted and used + wanted > limit.most:
-                found.append(Over(limit, used, self.frees(limit, wanted, quantum), self.estimated(limit)))
+                whole = before[limit.counter] + (len(names) if limit.counter == DISTINCT else wanted)
+                if whole > limit.most:  # not even with nothing else counted
+                    wanted, frees = whole, 0
+                else:
+                    frees = self.frees(limit, wanted, quantum)
+                found.append(Over(limit, used, frees, self.estimated(limit), wanted))
         return max(found, key=lambda over: over.frees or ENDLESS, default=None)
 
-    def _reached(self, before: list[list[int]], after: list[list[int]]) -> Iterable[Crossing]:
+    def _reached(self, before: Sums, after: Sums) -> Iterable[Crossing]:
         for limit in self.limits.limits:
             place = self._place(limit)
             was, used = before[limit.window][place], after[limit.window][place]
@@ -315,7 +323,7 @@ class AccountMeter:
                 fresh.append(one)
         return tuple(fresh)
 
-    def _set_rooms(self, sums: list[list[int]]) -> None:
+    def _set_rooms(self, sums: Sums) -> None:
         """How much may come before a limit or a level of one is reached."""
         if self.limits.others:
             self.look_closely()

@@ -13,6 +13,7 @@ class Over(NamedTuple):
     used: int
     frees: int  # the quantum in which there is room again; 0: never, it is more than the limit itself
     estimated: bool = False  # is ``used`` so?
+    wanted: int = 0  # what was asked for; where there is never room, with what the message has already
 
 
 class Crossing(NamedTuple):
@@ -22,6 +23,7 @@ class Crossing(NamedTuple):
     used: int
     level: float
     estimated: bool = False
+    refused: int = 0  # so many more had no room, though less than all may be used
 
 
 class Taken(NamedTuple):

@@ -15,6 +15,7 @@ from .windows import WINDOWS
 COUNTERS = ("messages", "recipients", "internal", "external", "bytes", "distinct", "new")
 PLAIN = 2
 RECIPIENTS = 1
+BYTES = 4
 # Recipients that differ, and those that the account never wrote to before (`people`).
 DISTINCT = 5
 NEW = 6
@@ -68,6 +69,9 @@ class Counts(NamedTuple):
         return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
+NOTHING = Counts()
+
+
 @dataclass(frozen=True)
 class Limits:
     """A set of limits: at most one for each counter and window. Empty: unlimited."""
@@ -119,6 +123,8 @@ class Limits:
 
 
 UNLIMITED = Limits()
+# What stands for it where a row could be named.
+NO_LIMITS = "unlimited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,13 @@ class OverLimit:
     verdict: Verdict = Verdict.DEFER
     transport: str = ""  # of the mail server; then the verdict is ACCEPT
     delay_s: float = 0.0  # the answer comes so much later; then the verdict is ACCEPT
+
+    @property
+    def name(self) -> str:
+        """As the setting `over_limit` calls it, without the transport."""
+        if self.verdict is not Verdict.ACCEPT:
+            return str(self.verdict.value)
+        return "filter" if self.transport else "slow"
 
 
 DEFER = OverLimit()

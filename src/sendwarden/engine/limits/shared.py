@@ -17,11 +17,10 @@ from functools import reduce
 from itertools import count
 from typing import NamedTuple
 
-from .meter import ENDLESS, AccountMeter
+from .meter import ENDLESS, AccountMeter, Names
 from .outcome import NOTHING_CAME, Over, Taken
-from .people import Name
 from .rows import merged
-from .rules import COUNTERS, PLAIN, UNLIMITED, Counts, Limit, Limits
+from .rules import COUNTERS, NOTHING, PLAIN, UNLIMITED, Counts, Limit, Limits
 from .windows import WINDOWS
 
 # A lease is one part in so many of what is left.
@@ -56,6 +55,8 @@ class Answer(NamedTuple):
     first: int  # the quantum from which on it knows who used what
     old: tuple[Row, ...]  # of all processes, before that
     others: tuple[Row, ...]  # of the other processes, from then on
+    anew: bool = False  # what it held before could not be read, and is gone
+    off: bool = False  # it lives in another quantum than was asked in: nothing else in here means anything
 
 
 class NeedsRoom(Exception):
@@ -109,7 +110,7 @@ class SharedMeter(AccountMeter):
 
     # --- counting
 
-    def take(self, quantum: int, counts: Counts, names: tuple[Name, ...] = ()) -> Taken:
+    def take(self, quantum: int, counts: Counts, names: Names = (), before: Counts = NOTHING) -> Taken:
         """As `AccountMeter.take`. Raises `NeedsRoom` where the lease does not reach.
 
         Who the recipients are, each process knows of its own messages alone.
@@ -120,9 +121,10 @@ class SharedMeter(AccountMeter):
         self.roll(quantum)
         limited = {limit.counter for limit in self.limits.limits if counts[limit.counter]}
         lacking = [counter for counter in limited if counts[counter] > self._lease(counter)]
-        if lacking and not self._asked:
+        if lacking and not self._asked and not self._never(counts, before):
             raise NeedsRoom(self, counts)
-        if lacking and self._pool_answers and self._over(self.sums(quantum), counts, names, quantum) is None:
+        known = lacking and self._pool_answers
+        if known and self._over(self.sums(quantum), counts, names, quantum, before) is None:
             raise NeedsRoom(self, counts)  # what was granted has gone with its quantum
         if self._asked:
             self._promised = _positive(self._promised.minus(counts))
@@ -131,7 +133,12 @@ class SharedMeter(AccountMeter):
             short = [counter for counter in limited if counts[counter] > self._lease(counter)]
             if short:
                 return Taken(self._not_known(short, quantum))
-        return super().take(quantum, counts, names)
+        return super().take(quantum, counts, names, before)
+
+    def _never(self, counts: Counts, before: Counts) -> bool:
+        """Is a message larger than a limit, so that the pool need not be asked?"""
+        whole = counts.plus(before)
+        return any(whole[limit.counter] > limit.most for limit in self.limits.limits)
 
     def _lease(self, counter: int) -> int:
         """What is left of what was drawn; what was promised only for those who were promised."""
@@ -168,10 +175,11 @@ class SharedMeter(AccountMeter):
         super().roll(quantum)
 
     def leave(self, *, reset: bool = False) -> None:
-        if reset:  # nothing of it is told any more
-            self._own.clear()
-            self._changed_rows.clear()
+        if reset:  # it is told that nothing was used
+            self._own = dict.fromkeys((*self._own, self.quantum), Counts())
+            self._changed_rows = set(self._own)
             self._foreign = self._held = self._promised = Counts()
+            self._touch()
         super().leave(reset=reset)
 
     def use(self, limits: Limits) -> None:
@@ -211,8 +219,26 @@ class SharedMeter(AccountMeter):
         if any(self._held) or any(self._mine()):
             self._touch()
 
+    def tell_again(self) -> None:
+        """The pool does not know any more what it was told: it is to hear all of it once more."""
+        self._changed_rows |= self._own.keys()
+
+    def set_back(self, quanta: int) -> None:
+        """The clock by which it counted was so far ahead. To be called when it has left the table."""
+        self.roll(self.quantum + 1)  # what was drawn and not used goes back
+        self._own = {quantum - quanta: row for quantum, row in self._own.items()}
+        self._changed_rows = {quantum - quanta for quantum in self._changed_rows}
+        self.quantum -= quanta
+        self._set_rows(())
+        self._touch()
+
     def learn(self, question: Question, answer: Answer) -> None:
         """Take in what the pool answered."""
+        if answer.off:
+            self._promised = Counts()
+            return
+        if answer.anew:
+            self.tell_again()
         self.was_told(question)
         if question.quantum == self.quantum:
             self._held = question.rows[-1][1].plus(answer.granted)

@@ -24,6 +24,9 @@ REST_S = 10.0
 LONGEST_REST_S = 320.0
 # Answers in a row after a rest until the list is as good as any.
 PROVES = 3
+# Questions in a row of which each is answered with a listing: then it is tested at once, whether it lists
+# everything. Floods by listed clients look the same, and cost a test for each so many questions.
+SUSPICIOUS = 50
 # Time between two tests, and while something is wrong.
 TEST_S = 3600.0
 TEST_AGAIN_S = 60.0
@@ -113,6 +116,7 @@ class Health:
         self._proven = PROVES
         self._trying_until = 0.0  # one question tries whether the list is back
         self.trouble = ""  # why it rests, or did last
+        self._listings = 0  # in a row
 
     # --- by its test entries
 
@@ -152,6 +156,13 @@ class Health:
             return False
         self._recover()
         return True
+
+    def said(self, now: float, *, listed: bool) -> None:
+        """What an answer was: one that lists all that is asked is to be tested."""
+        self._listings = self._listings + 1 if listed else 0
+        if self._listings >= SUSPICIOUS:
+            self._listings = 0
+            self.next_test = min(self.next_test, now)
 
     def failed(self, why: str, now: float) -> bool:
         """Does it begin to rest by this failure?"""

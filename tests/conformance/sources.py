@@ -1,8 +1,8 @@
-"""Pigeonhole's own test suite, out of Debian's source package `dovecot`, kept below .cache.
+"""Test suites out of Debian's source packages, kept below .cache.
 
 Nothing on the machine changes: apt works with a list of sources, list files and an archive of our own. The
-list is made of the binary sources that the machine is configured for, with `deb-src` for `deb`. To fetch the
-suite before the tests, where the network is open: ``python tests/conformance/pigeonhole.py``.
+list is made of the binary sources that the machine is configured for, with `deb-src` for `deb`. To fetch all
+before the tests, where the network is open: ``python -m tests.conformance.sources``.
 """
 
 import os
@@ -13,7 +13,11 @@ import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
-CACHE = TOP / ".cache" / "pigeonhole"
+# Source package -> its archive, and the folder below .cache.
+PACKAGES = {
+    "dovecot": ("dovecot_*.orig-pigeonhole.tar.gz", "pigeonhole"),
+    "pyspf": ("pyspf_*.orig.tar.*", "pyspf"),
+}
 _FIELD = re.compile(r"^Types:.*$", re.MULTILINE)
 # Sources of other vendors have no package of ours, and asking them may fail for reasons of their own.
 _DEBIAN = re.compile(r"\bdebian", re.IGNORECASE)
@@ -23,27 +27,28 @@ class NotFetched(Exception):
     """The suite cannot be had; the message is apt's."""
 
 
-def suite() -> Path:
-    """The folder ``tests`` of Pigeonhole's sources. Fetches them once. Raises `NotFetched`."""
-    ready = CACHE / "sources"
+def sources(package: str) -> Path:
+    """Its unpacked sources. Fetches them once. Raises `NotFetched`."""
+    archive, folder = PACKAGES[package]
+    ready = TOP / ".cache" / folder / "sources"
     if not ready.is_dir():
-        _fetch(ready)
-    (found,) = ready.glob("*/tests")
+        _fetch(package, archive, ready)
+    (found,) = ready.iterdir()
     return found
 
 
-def _fetch(ready: Path) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=CACHE))
+def _fetch(package: str, archive: str, ready: Path) -> None:
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=ready.parent))
     for folder in ("parts", "lists/partial", "archives/partial", "download"):
         (work / folder).mkdir(parents=True)
     _write_sources(work / "parts")
     _apt(work, "apt-get", "update")
-    _download(work)
-    (archive,) = (work / "download").glob("dovecot_*.orig-pigeonhole.tar.gz")
+    _download(work, package)
+    (found,) = (path for path in (work / "download").glob(archive) if path.suffix != ".asc")
     (work / "unpacked").mkdir()
     # Debian 12's Python does not know the safe ways of `tarfile` yet.
-    subprocess.run([shutil.which("tar") or "tar", "-xf", archive, "-C", work / "unpacked"], check=True)
+    subprocess.run([shutil.which("tar") or "tar", "-xf", found, "-C", work / "unpacked"], check=True)
     if not ready.is_dir():
         (work / "unpacked").rename(ready)
     shutil.rmtree(work)
@@ -64,14 +69,22 @@ def _write_sources(parts: Path) -> None:
         (parts / f"{number}{suffix}").write_text(sources + "\n", encoding="utf-8")
 
 
-def _download(work: Path) -> None:
+def _download(work: Path, package: str) -> None:
     """Any version that can be had: of an archive's newest one a mirror may lack a file for a while."""
-    shown = _apt(work, "apt-cache", "showsrc", "--only-source", "dovecot")
+    shown = _apt(work, "apt-cache", "showsrc", "--only-source", package)
     versions = dict.fromkeys(re.findall(r"^Version: (\S+)", shown, re.MULTILINE))
-    failures = ["no version of the source package dovecot is known"]
+    failures = [f"no version of the source package {package} is known"]
     for version in versions:
         try:
-            _apt(work, "apt-get", "--download-only", "--only-source", "source", f"dovecot={version}")
+            _apt(
+                work,
+                "apt-get",
+                "--download-only",
+                "--tar-only",
+                "--only-source",
+                "source",
+                f"{package}={version}",
+            )
         except NotFetched as error:
             failures.append(str(error))
         else:
@@ -102,4 +115,5 @@ def _apt(work: Path, program: str, *command: str) -> str:
 
 
 if __name__ == "__main__":
-    print(suite())
+    for package in PACKAGES:
+        print(sources(package))
