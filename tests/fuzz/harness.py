@@ -11,7 +11,18 @@ import sys
 import atheris
 
 TARGETS = (
-    *("policy", "milter", "sjsms", "grosspolicy", "wforce", "scanners", "mapping", "sieve", "options"),
+    *(
+        "policy",
+        "milter",
+        "sjsms",
+        "grosspolicy",
+        "wforce",
+        "scanners",
+        "postfix_log",
+        "mapping",
+        "sieve",
+        "options",
+    ),
     "events",
 )
 

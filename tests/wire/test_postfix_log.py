@@ -23,7 +23,7 @@ from sendwarden.wire.postfix_log import (
     Returned,
 )
 from sendwarden.wire.postfix_log.reader import DAEMONS
-from tests.wire.postfix_lines import MINE, PLACES, TEXTS, THEIRS, line, reader, record
+from tests.wire.postfix_lines import MINE, NOW, PLACES, TEXTS, THEIRS, line, reader, record
 
 SENT = (
     "relay=mx.x.example[192.0.2.9]:25, delay=1.2, delays=0.1/0/0.5/0.6, dsn=2.0.0, status=sent (250 2.0.0 Ok)"
@@ -248,6 +248,21 @@ def test_host_instance_service_and_daemon_are_told_apart() -> None:
         ("mx", "postfix-out", "submission", "smtpd", "77"),
         ("mx", "mailout", "", "smtpd", "77"),
     ]
+
+
+def test_a_line_reads_the_same_the_first_time_and_again_with_any_stamp() -> None:
+    log = reader()
+    first, *_ = lines = [
+        f"{stamp} mx postfix/qmgr[9]: {MINE}: removed"
+        for stamp in ("Nov 25 10:00:00", "2026-11-25T10:00:00.250+00:00", "2026-11-25T11:00:00+01:00")
+        for _again in range(2)
+    ]
+
+    found = [log.read(one) for one in [*lines, first]]
+
+    at = [one.at - NOW for one in found if isinstance(one, Removed)]
+    assert at == [-7200, -7200, -7199.75, -7199.75, -7200, -7200, -7200]
+    assert log.read("2026-11-25T99:00:00Z mx postfix/qmgr[9]: x") is Line.BROKEN
 
 
 def test_every_line_is_counted_once_by_what_became_of_it() -> None:

@@ -1,6 +1,7 @@
 """What `sendwarden log read` shows at its end: lines by daemon, events by kind, and who sent most."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sendwarden.core.event import DeliveryEvent, Event, LoginEvent, Outcome, SubmissionEvent
@@ -26,7 +27,7 @@ class Tally:
         self._messages: Counter[str] = Counter()
         self._recipients: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
-        self._first = self._last = 0.0
+        self._first, self._last = float("inf"), 0.0
 
     def add(self, log: PostfixLog) -> None:
         by_daemon = log.lines()
@@ -41,20 +42,20 @@ class Tally:
         if len(self._examples) < EXAMPLES:
             self._examples.append(line[:_EXAMPLE_LETTERS])
 
-    def event(self, event: Event) -> None:
-        self._first = self._first or event.at
-        self._last = max(self._last, event.at)
-        match event:
-            case LoginEvent():
-                self._kinds["login" if event.success else "failed login"] += 1
-            case SubmissionEvent():
-                self._kinds["message"] += 1
-                self._count(self._messages, event.account, 1)
-                self._count(self._recipients, event.account, len(event.recipients))
-            case DeliveryEvent():
+    def events(self, events: Sequence[Event]) -> None:
+        times = [event.at for event in events]
+        self._first, self._last = min([self._first, *times]), max([self._last, *times])
+        for event in events:
+            if isinstance(event, DeliveryEvent):
                 self._kinds[event.outcome.value] += 1
                 if event.outcome is Outcome.BOUNCED or event.outcome is Outcome.REJECTED:
                     self._count(self._bad, event.account, 1)
+            elif isinstance(event, SubmissionEvent):
+                self._kinds["message"] += 1
+                self._count(self._messages, event.account, 1)
+                self._count(self._recipients, event.account, len(event.recipients))
+            elif isinstance(event, LoginEvent):
+                self._kinds["login" if event.success else "failed login"] += 1
 
     def _count(self, counter: Counter[str], account: str, number: int) -> None:
         if account not in counter and len(counter) >= MOST_ACCOUNTS:

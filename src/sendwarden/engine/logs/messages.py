@@ -59,8 +59,12 @@ class Messages:
             first = next(iter(self._gone.values()))
             if first.touched + self.bounds.patience_s > now:
                 break
-            events += self.tell(first)
-            self.drop(first)
+            if not first.told:
+                events += self.tell(first)
+            if first.letters:
+                self.drop(first)
+            else:
+                del self._gone[first.key]
         return events
 
     def end(self) -> Sequence[Event]:

@@ -82,7 +82,7 @@ class PostfixLog:
         self._syslog = SyslogLines(stamps)
         self._writers: dict[str, _Writer] = {}
         self._last_stamp = ""
-        self._last_at: float = 0
+        self._last_at: float | None = None
         self._lines: Counter[str] = Counter()
         self.not_understood: Counter[str] = Counter()
         self.foreign = 0
@@ -93,9 +93,14 @@ class PostfixLog:
         head, _, text = line.partition("]: ")
         stamp = head[:_TRADITIONAL]
         if stamp == self._last_stamp:
-            writer = self._writers.get(head[_TRADITIONAL:])
-            if writer is not None:
-                return self._told(writer, self._last_at, text)
+            writer, at = self._writers.get(head[_TRADITIONAL:]), self._last_at
+            if writer is not None and at is not None:
+                return self._told(writer, at, text)
+        elif head[4:5] == "-":
+            stamp, _, name = head.partition(" ")
+            writer = self._writers.get(f" {name}")
+            if writer is not None and (at := self._stamps.iso(stamp)) is not None:
+                return self._told(writer, at, text)
         return self._read_slowly(line, stamp, head)
 
     def lines(self) -> Counter[str]:
@@ -120,15 +125,18 @@ class PostfixLog:
         return self._told(writer, found.at, found.text)
 
     def _told(self, writer: _Writer, at: float, text: str) -> Record | Line:
-        writer.lines += 1
         if len(text) > LINE_LETTERS:
             text = text[:LINE_LETTERS]
+        writer.lines += 1
         record = writer.read(at, writer.origin, text)
-        if record is Line.UNKNOWN:
-            if text.startswith(EVERYBODY):
-                return Line.NOTED
-            self.not_understood[writer.origin.daemon] += 1
-        return record
+        return self._not_understood(writer, text) if record is Line.UNKNOWN else record
+
+    def _not_understood(self, writer: _Writer, text: str) -> Line:
+        """Unless it is what any program says."""
+        if text.startswith(EVERYBODY):
+            return Line.NOTED
+        self.not_understood[writer.origin.daemon] += 1
+        return Line.UNKNOWN
 
     def _writer(self, key: str, found: LogLine) -> _Writer | None:
         name, slash, daemon = found.program.rpartition("/")

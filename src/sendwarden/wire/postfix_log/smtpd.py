@@ -13,6 +13,8 @@ from sendwarden.wire.postfix_log.records import (
     Refused,
 )
 
+_CONNECT = "connect from "
+_DISCONNECT = "disconnect from "
 _CLIENT = "client="
 _LOGIN = ", sasl_username="
 _METHOD = ", sasl_method="
@@ -44,21 +46,19 @@ POSTSCREEN_NOTES = (
 
 
 def read_smtpd(at: float, origin: Origin, text: str) -> Record | Line:
+    if text.startswith(_CONNECT):
+        found = named_client(text[len(_CONNECT) :])
+        return Connected(at, origin, found[1]) if found else Line.UNKNOWN
+    if text.startswith(_DISCONNECT):
+        found = named_client(text[len(_DISCONNECT) :])
+        return Disconnected(at, origin, found[1]) if found else Line.UNKNOWN
     queue_id, colon, rest = text.partition(": ")
     if colon and " " not in queue_id:
         if queue_id == "warning":
             return _warning(at, origin, rest)
         if queue_id == NO_QUEUE or is_queue_id(queue_id):
             return _of_message(at, origin, "" if queue_id == NO_QUEUE else queue_id, rest)
-    for beginning, record in ((_CONNECT, Connected), (_DISCONNECT, Disconnected)):
-        if text.startswith(beginning):
-            found = named_client(text[len(beginning) :])
-            return record(at, origin, found[1]) if found else Line.UNKNOWN
     return Line.NOTED if text.startswith(SMTPD_NOTES) else Line.UNKNOWN
-
-
-_CONNECT = "connect from "
-_DISCONNECT = "disconnect from "
 
 
 def read_postscreen(at: float, origin: Origin, text: str) -> Record | Line:
