@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
+from sendwarden.cli.directory import with_directory
 from sendwarden.cli.probe import WallClock, Warnings
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -101,15 +102,16 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
     if question["verb"] not in DOING:
         state = open_state(loaded)
         try:
-            desk, _meters = _desk(loaded, state, _Nowhere())
+            desk, limiter, _meters = _desk(loaded, state, _Nowhere())
         finally:
             if state is not None:
                 state.close()
-        return await desk.ask(question)
+        with with_directory(loaded, limiter):
+            return await desk.ask(question)
     with lock(folder):  # so that no daemon starts meanwhile
         state = SqlState(folder / STATE_FILE)
         try:
-            desk, meters = _desk(loaded, state, _Direct(state))
+            desk, _limiter, meters = _desk(loaded, state, _Direct(state))
             answer = await desk.ask(question)
             state.write(Batch(meters.changes(WallClock().now())))
         finally:
@@ -117,10 +119,12 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
     return answer
 
 
-def _desk(loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct") -> tuple[Desk, MemoryMeters]:
+def _desk(
+    loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct"
+) -> tuple[Desk, Limiter, MemoryMeters]:
     clock = WallClock()
     book, limiter, meters = copied_limits(loaded, state, store, clock)
-    return Desk(limiter, book, clock, Warnings(), meters), meters
+    return Desk(limiter, book, clock, Warnings(), meters), limiter, meters
 
 
 def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:
