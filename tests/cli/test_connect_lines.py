@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sendwarden.cli import connect
 from sendwarden.cli.connect import joined, postfix_lines, while_down
 from sendwarden.cli.exits import CANNOT, GOOD, NO
+from sendwarden.cli.local_programs import INLINE, INLINE_SINCE, by_file, version_of
 from tests.cli.command import Commands
 from tests.config.folder import load_folder, write
 
@@ -78,6 +79,27 @@ def test_each_line_says_what_postfix_does_while_we_are_down(case: str, tmp_path:
         assert ("waits in the hold queue" in says[name]) is held is ("unchecked" not in says[name])
 
 
+@pytest.mark.parametrize("apart", ["uid", "script"])
+def test_programs_that_are_told_apart_need_two_lines_more(apart: str, tmp_path: Path) -> None:
+    lines = postfix_lines(load_folder(tmp_path, f'[accounts]\nprograms = "{apart}"\n'))
+
+    assert list(lines) == [MILTERS, "non_smtpd_milters", "header_checks"]
+    assert lines["non_smtpd_milters"] == lines[MILTERS]
+    page = (Path(__file__).parents[2] / "docs" / "accounts-and-channels.md").read_text()
+    assert f"    header_checks = {lines['header_checks']}\n" in page
+    assert list(while_down(lines)) == [MILTERS, "non_smtpd_milters"]
+
+
+@pytest.mark.parametrize(
+    ("text", "inline"), [("3.6.4", False), ("3.7.11", True), ("3.10.1", True), ("x", True)]
+)
+def test_an_old_postfix_has_the_pattern_in_a_file(text: str, inline: bool) -> None:
+    assert (version_of(text) >= INLINE_SINCE) is inline
+    said = "\n".join(by_file(Path("/etc/postfix")))
+    assert f"{INLINE[len('regexp:{ { ') :].partition(' PREPEND')[0]} PREPEND X-Local-User: $1 $2" in said
+    assert "header_checks = regexp:/etc/postfix/local_checks" in said
+
+
 # --- beside what stands there
 
 MILTER = f"{{ inet:127.0.0.1:10032, {TIMES}, default_action=accept }}"
@@ -92,6 +114,10 @@ JOINED: list[tuple[str, str, str, str]] = [
     (MILTERS, MILTER, "{inet:127.0.0.1:10032}, b:2", f"{MILTER}, b:2"),
     (MILTERS, MILTER, "{ inet:127.0.0.1:8891, x=1 }", f"{{ inet:127.0.0.1:8891, x=1 }}, {MILTER}"),
     (MILTERS, MILTER, "inet:127.0.0.1:100321", f"inet:127.0.0.1:100321, {MILTER}"),
+    ("non_smtpd_milters", MILTER, "inet:127.0.0.1:8891", f"inet:127.0.0.1:8891, {MILTER}"),
+    ("non_smtpd_milters", MILTER, "$smtpd_milters", "$smtpd_milters"),
+    ("header_checks", INLINE, "pcre:/etc/postfix/x", f"{INLINE}, pcre:/etc/postfix/x"),
+    ("header_checks", INLINE, f"{INLINE}, pcre:/etc/postfix/x", f"{INLINE}, pcre:/etc/postfix/x"),
     (RESTRICTIONS, POLICY, "", POLICY),
     (RESTRICTIONS, POLICY, "permit_mynetworks, reject", f"{POLICY}, permit_mynetworks, reject"),
     (RESTRICTIONS, POLICY, f"{POLICY}, reject", f"{POLICY}, reject"),

@@ -68,9 +68,13 @@ def test_every_example_of_a_setting_is_right(table: str, tmp_path: Path) -> None
         "url": 'query = "SELECT :account"\n',
         "spam": 'scan = ["spam"]\n',
         "virus": 'scan = ["virus"]\n',
+        "redis_secret": 'redis = "redis://192.0.2.30:6379/0"\n',
+        "redis_cluster": 'redis = "redis://192.0.2.30:6379/0"\n',
     }
     elsewhere = {
         ("site", "webmail"): '[webmail]\naccount = ["auth"]\n',
+        ("incoming", "limits"): '[site]\ndomains = ["example.org"]\n',
+        ("metermaid", "redis"): '[counting]\nredis = "redis://192.0.2.30"\n',
         ("webmail", "account"): '[site]\nwebmail = ["192.0.2.80"]\n',
     }
     for name, field in settings_of(TABLES[table]):

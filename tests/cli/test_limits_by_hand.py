@@ -152,6 +152,13 @@ def test_a_text_for_nobody_is_refused_with_what_to_write(site: Commands) -> None
         assert (said.code, "leave out --tell" in said.err) == (CANNOT, True)
 
 
+def test_a_text_that_no_reply_could_hold_is_refused(site: Commands) -> None:
+    act = ("account", "state", "eve", "held", "--reason", "x", "--tell")
+    assert site.on_folder(*act, "y " * 150).code == GOOD
+    said = site.on_folder(*act, "y " * 151)
+    assert (said.code, "300 letters at the most" in said.err) == (CANNOT, True)
+
+
 def test_a_state_is_set_and_shown_with_who_and_why(site: Commands) -> None:
     said = site.on_folder("account", "state", "eve", "contained", "--reason", "phished", "--until", "14d")
     assert re.fullmatch(r"eve: contained until \d\d \w+ \d{4} \d\d:\d\d UTC, before normal\n", said.out)

@@ -20,10 +20,15 @@ Files = Mapping[str, str | bytes]
 
 
 def pretend_library(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here."""
+    """SW127 says that python-ldap is not there; it is for all others, whatever is installed here.
+
+    And no other driver of a database than SQLite's is.
+    """
+    monkeypatch.setitem(sys.modules, "pymysql", None)
     monkeypatch.setitem(sys.modules, "ldap", None if code == "SW127" else ModuleType("ldap"))
 
 
+WEBMAIL = '[site]\nwebmail = ["192.0.2.80"]\n[webmail]\naccount = ["auth"]\n'
 CHANNEL_ALONE = '[[channel]]\nname = "a"\n'
 
 
@@ -87,6 +92,15 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
         ),
         '"ldap://ldap.example.org"',
     ),
+    "SW129": (
+        settings('[directory]\nurl = "mysql+pymysql://h/d"\nquery = "SELECT a FROM b WHERE c = :account"'),
+        '"mysql+pymysql://h/d"',
+    ),
+    "SW132": (
+        settings('[directory]\nurl = "sqlite://"\nquery = "DELETE FROM users WHERE login = :account"'),
+        '"DELETE FROM users WHERE login = :account"',
+    ),
+    "SW149": (settings("[metermaid]\nredis = true\n"), "true"),
     "SW140": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "50/24h"]'),
         '"50/24h"',
@@ -94,6 +108,11 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     "SW141": (
         settings('[[limits]]\nname = "a"\nrecipients = ["50/1h", "90/24h"]\nper_message = 51'),
         "51",
+    ),
+    "SW142": (settings('[incoming]\nlimits = ["incoming-mailbox"]'), '"incoming-mailbox"'),
+    "SW143": (
+        settings('[counting]\nredis = "unix:///run/redis.sock"\nredis_cluster = true'),
+        '"unix:///run/redis.sock"',
     ),
     "SW114": (settings('[[limits]]\nname = "unlimited"\nrecipients = "50/1h"'), '"unlimited"'),
     "SW115": (
@@ -217,12 +236,16 @@ GIVEN: dict[str, tuple[Files, str | None]] = {
     ),
     "SW710": (grossd("dnsbl = bl.example.org\n"), "bl.example.org"),
     "SW711": (grossd("check = blocker\n"), "blocker"),
+    "SW715": (
+        settings(f'{WEBMAIL}{CHANNEL_ALONE}greylist = ["new-network"]'),
+        '["new-network"]',
+    ),
     "SW713": (settings(f'{CHANNEL_ALONE}login = false\ngreylist = ["listed"]'), '["listed"]'),
     "SW714": (settings(f'{CHANNEL_ALONE}greylist = ["all"]'), '["all"]'),
     "SW712": (settings('[greylist]\nchecks = ["zen"]'), '"zen"'),
 }
 # These need a state file, the time, or a Postfix; tests/cli and tests/e2e/test_connect.py have them.
-LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503")
+LIVE = ("SW116", "SW402", "SW501", "SW502", "SW503", "SW504")
 WARNINGS = frozenset(
     {
         "SW109",
@@ -232,6 +255,7 @@ WARNINGS = frozenset(
         "SW326",
         "SW140",
         "SW141",
+        "SW142",
         "SW130",
         "SW131",
         "SW204",
@@ -258,5 +282,6 @@ WARNINGS = frozenset(
         "SW707",
         "SW710",
         "SW714",
+        "SW715",
     }
 )

@@ -158,7 +158,9 @@ def test_a_second_row_of_limits_is_an_error_at_its_name_and_changes_nothing(tmp_
 # What a row of the shipped name "webmail" sets -> how many recipients one message may have, and the warning.
 PER_MESSAGE = {
     'recipients = "5/1h"': (5, []),
-    'recipients = "500/1h"': (30, []),
+    'recipients = "500/1h"': (500, []),
+    'recipients = ["50/10m", "60/1h"]': (50, []),
+    "recipients = []": (30, []),
     'messages = "5/1h"': (30, []),
     "per_message = 20": (20, []),
     "per_message = 30": (30, []),
@@ -177,6 +179,12 @@ def test_no_message_may_have_more_recipients_than_a_window(lines: str, tmp_path:
     assert [(problem.code, marked(problem)) for problem in loaded.problems] == [
         ("SW141", one) for one in warned
     ]
+
+
+def test_one_message_by_row_bulk_does_not_grow_with_its_windows(tmp_path: Path) -> None:
+    for rate, most in (("9000/1h", 500), ("400/1h", 400)):
+        text = f'[[limits]]\nname = "bulk"\nrecipients = "{rate}"\n'
+        assert load(write(tmp_path, settings(text))).site.rows["bulk"].per_message == most
 
 
 def test_no_shipped_row_lets_a_message_have_more_recipients_than_a_window() -> None:

@@ -8,6 +8,7 @@ from sendwarden.config.greylist import GreylistSettings
 from sendwarden.config.greylist_rules import greylist_rules, manner, over
 from sendwarden.config.grossd import CHECKS, OPTIONS, read_grossd
 from sendwarden.config.load import Loaded
+from sendwarden.core.identity import IdentityRules
 from sendwarden.core.place import Severity
 from sendwarden.engine.greylist.question import Action
 from sendwarden.engine.reputation.lists import ANSWERS
@@ -247,6 +248,13 @@ def test_a_grossd_conf_that_is_open_to_all_is_told(tmp_path: Path) -> None:
     assert [problem.code for problem in errors(loaded)] == ["SW122", "SW122"]
 
 
+def test_exempt_accounts_are_folded_like_logins_and_stand_for_senders_as_written(tmp_path: Path) -> None:
+    loaded = load_folder(tmp_path, '[greylist]\nexempt_accounts = ["News+x", "A@b.example"]\n')
+    exempt = greylist_rules(loaded.greylist, loaded.site.identity).exempt
+
+    assert {"news", "A@b.example"} <= exempt.accounts
+
+
 def test_debians_file_is_read_up_to_what_grossd_refuses() -> None:
     """A second protocol behind a semicolon is a parameter, which grossd does not take."""
     assert [problem.code for problem in read_grossd("f", DEBIAN).problems] == ["SW703", "SW709"]
@@ -254,7 +262,7 @@ def test_debians_file_is_read_up_to_what_grossd_refuses() -> None:
 
 def test_rules_follow_from_settings() -> None:
     found = settings("grey_tuple = server\nblock_threshold = 5\nupdate = always\n")
-    rules = greylist_rules(found.model_copy(update={"checks": ["reverse"]}))
+    rules = greylist_rules(found.model_copy(update={"checks": ["reverse"]}), IdentityRules())
 
     assert (rules.keys.tuple, rules.block_threshold, rules.always, rules.checks) == ("server", 5, True, True)
     assert rules.exempt.recipients == {"postmaster", "abuse"}

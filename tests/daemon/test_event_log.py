@@ -401,3 +401,21 @@ def test_append_says_how_much_it_wrote(path: Path) -> None:
 
     assert file.append(b"y" * 3905 + b"\n") == 3906
     assert path.read_bytes() == b"x" * 4000 + b"\n" + b"y" * 4000 + b"\n"
+
+
+def test_all_times_have_the_form_of_the_lines_own(path: Path, events: FileEventLog) -> None:
+    at = 1_764_000_000.25
+    reasons = [{"id": "limit-over", "frees_at": at, "frees_in": 30, "window": 600}]
+    events.event("decision", {"reasons": reasons, "refused": [at]})
+    events.event("state-set", {"at": at, "until": at + 86_400, "account": "eve", "reason": "x"})
+    events.event("limits-set", {"until": 1e300, "reasons": "none"})
+    events.flush()
+
+    decision, state, strange = lines(path)
+
+    iso = "2025-11-24T16:00:00.250+00:00"
+    assert decision["reasons"] == [{"id": "limit-over", "frees_at": iso, "frees_in": 30, "window": 600}]
+    assert decision["refused"] == [at]
+    assert (state["until"], state["at"]) == ("2025-11-25T16:00:00.250+00:00", decision["at"])
+    assert list(state)[:2] == ["at", "event"]
+    assert (strange["until"], strange["reasons"]) == (1e300, "none")

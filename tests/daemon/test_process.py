@@ -1,5 +1,6 @@
 """daemon.process: one daemon for one state folder, and fewer connections than descriptors."""
 
+import asyncio
 import os
 import resource
 import subprocess
@@ -13,6 +14,7 @@ from sendwarden.daemon.process import (
     WANTED_DESCRIPTORS,
     AlreadyRunning,
     NoStateFolder,
+    cancelled,
     lock,
     most_connections,
 )
@@ -103,3 +105,26 @@ def test_the_soft_limit_is_raised_as_far_as_is_useful(soft: int, hard: int) -> N
 
     useful = hard if 0 <= hard < WANTED_DESCRIPTORS else WANTED_DESCRIPTORS
     assert said.split() == [str(useful)] * 2
+
+
+def test_who_swallows_a_cancellation_is_told_again() -> None:
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+    async def test() -> None:
+        task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(cancelled([task]), 10)
+        assert task.cancelled()
+
+    asyncio.run(test())
+    assert swallowed == 3

@@ -130,6 +130,42 @@ def test_a_second_time_there_is_nothing_to_change(site: Site) -> None:
     assert site.main.read_bytes() == before and len(site.copies()) == 1
 
 
+APART = '[accounts]\nprograms = "uid"\n'
+LOCAL, CHECKS = "non_smtpd_milters", "header_checks"
+
+
+def test_programs_that_are_told_apart_get_their_lines_and_check_says_which_are_missing(site: Site) -> None:
+    site.reset(APART, "header_checks = regexp:{ { /^X-Bad:/ REJECT } }\n")
+    before = site.non_default()
+    lacking = site.found_by_check()[1]
+
+    code, said = site.connect("--yes")
+
+    assert code == 0 and site.check() == "", said
+    assert f"warning SW504: {LOCAL} does not name Sendwarden" in lacking
+    assert f"warning SW504: {CHECKS} does not copy who ran sendmail" in lacking
+    assert site.value(LOCAL) == MILTER
+    assert site.value(CHECKS).endswith("}, regexp:{ { /^X-Bad:/ REJECT } }")
+    assert "SW504" not in site.found_by_check()[1]
+    again = site.connect("--yes")
+    assert again == (0, "Postfix asks us already; nothing to change.\n")
+    for command in undo_commands(said):
+        site.shell(command)
+    assert site.non_default() == before
+
+
+@pytest.mark.parametrize("form", ["$$1 $$2", "$$2 $$1"])
+def test_a_table_of_ones_own_counts_by_what_it_answers(site: Site, form: str) -> None:
+    pattern = r"/^Received: by .* from userid ([0-9]+)\)[[:space:]]+id ([^;]+);/"
+    more = f"header_checks = regexp:{{ {{ {pattern} PREPEND X-Local-User: {form} }} }}\n"
+    site.reset(APART, f"{more}{LOCAL} = $smtpd_milters\n{MILTERS} = {MILTER}\n")
+
+    said = site.found_by_check()[1]
+
+    assert (f"{CHECKS} does not copy" in said) is (form == "$$2 $$1")
+    assert f"{LOCAL} does not name" not in said
+
+
 def test_a_service_with_milters_of_its_own_is_pointed_at(site: Site) -> None:
     """What ``-o`` in master.cf says wins over main.cf: mail that comes by that service would not be seen."""
     (site.etc / "master.cf").write_text(

@@ -68,11 +68,23 @@ def test_a_triplet_is_shown_allowed_and_forgotten(warden: tuple[Sendwarden, int]
 def test_what_cannot_be_asked_says_what_to_write(warden: tuple[Sendwarden, int]) -> None:
     server, _ = warden
 
-    assert "192.0.2.7 a@example.org b@example.net" in server.command("greylist", "show")[1]
+    assert "192.0.2.7 a@example.org b@example.net" in server.command("greylist", "allow")[1]
     assert "is no IP address" in server.command("greylist", "show", "mail.example.org", "a", "b")[1]
     server.stop()
     code, said = server.command("greylist", "show", *TRIPLET)
     assert code == 2 and "only a Sendwarden that runs knows that" in said
+
+
+def test_what_was_answered_is_counted(warden: tuple[Sendwarden, int]) -> None:
+    server, port = warden
+    for _ in range(3):
+        ask(port)
+
+    code, said = server.command("greylist", "show")
+    assert code == 0 and "match 0  greylist 3  block 0" in said
+    assert "remembered triplets: 1, of which 1 wait" in said
+    counts = json.loads(server.command("greylist", "--json", "show")[1])
+    assert counts["answers"]["greylist"] == 3 and counts["dropped"] == 0
 
 
 def test_answers_are_watched_as_they_are_given(warden: tuple[Sendwarden, int]) -> None:

@@ -96,5 +96,6 @@ def test_a_list_that_lists_everything_all_of_a_sudden_is_found_out(troubled: Tro
 
     assert troubled.ask("203.0.113.99")[0] == b"T $Y"
     assert "it lists everything" in str(troubled.lists()["bl"]["why"])
+    assert "out of service: bl " in troubled.warden.command("greylist", "show")[1]
     lines = (troubled.warden.folder / "var" / "greylist.log").read_text().splitlines()
     assert not re.search(r"m=bl", lines[-1])

@@ -457,7 +457,7 @@ def test_weights_are_complete_where_grossds_are_not() -> None:
 
 @pytest.mark.usefixtures("lists")
 def test_answers_that_are_none_count_with_grossd_alone() -> None:
-    both = pair(CHECKS, "127.0.0.9")
+    both = pair(CHECKS, "127.0.0.18")
     try:
         said = {name: both.udp(datagram) for name, (datagram, _, _) in READ_OTHERWISE.items()}
         wait_for("it is told", lambda: both.ours.warnings("check-unanswered"))

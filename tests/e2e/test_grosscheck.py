@@ -53,6 +53,7 @@ def test_a_real_grossd_makes_mail_wait_and_lets_it_pass(grossd: Grossd) -> None:
     assert ask(asking, grossd.port, grossd.host) == Known("$Y")
     assert ask(asking, grossd.port, grossd.host, sender="") == Known(GREY)
     assert not log.warnings
+    wait_for("grossd's lines", lambda: len(grossd.decisions()) >= 3)
     lines = [re.sub(r" d=\d+", "", line) for line in grossd.decisions()]
     about = "w=0 c=192.0.2.1 s={} r=eve@example.org h=mail.example.org"
     assert lines[:3] == [
@@ -281,6 +282,44 @@ def test_the_documents_session_with_a_real_grossd_and_a_list_of_everything(
         assert_the_documents_lines(grossd.decisions())
     finally:
         grossd.stop()
+
+
+ACCESS = """
+mode = "enforce"
+[[channel]]
+name = "all"
+mta_channel = "tcp_local"
+[access]
+frontends = "milter"
+"""
+ASKED_AT_RCPT = """
+ORIG_MAIL_ACCESS
+
+  TCP|*|*|*|*|*|MAIL|tcp_local|*|*|*  $C$[IMTA_LIB:grosscheck.so,grosscheck,{},,{},$2,$7,$5,]$E
+"""
+
+
+def test_an_access_table_asks_a_real_grossd_for_each_recipient(
+    sink: Sink, dovecot: Dovecot, grossd: Grossd
+) -> None:
+    files = {"mappings": ASKED_AT_RCPT.format(grossd.host, grossd.port)}
+    with Front(sink, dovecot, ACCESS, files) as front:
+        client = front.relay("192.0.2.200")
+        said = client.send("access@example.org", ["v@victim.example"], MAIL)
+        assert said.code == 450 and "4.4.3 Please try again later" in said.text
+        time.sleep(2.3)
+        assert client.send("access@example.org", ["v@victim.example"], MAIL).code == 250
+        assert client.send("access@example.org", ["v@victim.example", "w@victim.example"], MAIL).code == 450
+    asked = "access@example.org"
+    wait_for("its lines", lambda: sum(asked in line for line in grossd.decisions()) >= 4)
+    lines = [re.sub(r" d=\d+", "", line) for line in grossd.decisions() if asked in line]
+    about = "w=0 c=192.0.2.200 s=access@example.org"
+    assert lines == [
+        f"a=greylist {about} r=v@victim.example",
+        f"a=match {about} r=v@victim.example",
+        f"a=match {about} r=v@victim.example",
+        f"a=greylist {about} r=w@victim.example",
+    ]
 
 
 def test_while_grossd_is_down_mail_passes_and_it_is_told(sink: Sink, dovecot: Dovecot) -> None:

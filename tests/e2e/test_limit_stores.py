@@ -7,7 +7,7 @@ quanta that the tests set.
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.rules import Counts, Limit, Limits
-from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
+from sendwarden.engine.limits.shared import Answer, NeedsRoom, Question, SharedMeter
 from sendwarden.engine.limits.table import LimitTable, key_of
 from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS
 from sendwarden.stores import redis as stores_redis
 from sendwarden.stores.journal import Journal
 from sendwarden.stores.memory import MemoryMeters
-from sendwarden.stores.redis import RedisRoom, connect
+from sendwarden.stores.redis import Client, RedisRoom, connect
 from tests.servers.redis import RedisServer
 from tests.stores.around import KeptLog
 
@@ -42,6 +42,29 @@ class Time:
     def now(self) -> float:
         return float(self.quantum * QUANTUM_S)
 
+    def own(self) -> float:
+        return self.now()
+
+    def hear(self, asked: float, heard: float, there: float) -> None:
+        """What it is there is what a test says."""
+
+
+class Room(RedisRoom):
+    """In which Redis takes its time from the test as well."""
+
+    def __init__(self, client: Client, table: LimitTable, time: Time) -> None:
+        self.log = KeptLog()
+        super().__init__(client, table, time, self.log, "redis")
+        self._test = time
+
+    async def _call(self, questions: Sequence[Question]) -> list[Answer | None] | None:
+        self.now = str(self._test.quantum)
+        return await super()._call(questions)
+
+    async def said(self, question: Question) -> Answer | None:
+        (answer,) = await self._call([question]) or [None]
+        return answer
+
 
 class Process:
     """One Sendwarden, as far as it counts."""
@@ -50,7 +73,7 @@ class Process:
         self._time = time
         self.table = LimitTable(lambda _channel, _account: LIMITS, MOST)
         self.charges = Charges(time.quantum)
-        self.room: RedisRoom | None = None
+        self.room: Room | None = None
 
     async def reserve(self, account: str, name: bytes, counts: Counts = ONE) -> bool:
         """One more recipient of a message."""
@@ -138,7 +161,7 @@ class Redis(Counting):
         made = Process(self.time)
         client = connect(self.server.url, "", cluster=False)
         made.table.new_meter = SharedMeter
-        made.room = RedisRoom(client, made.table, lambda: self.time.quantum, KeptLog(), "redis")
+        made.room = Room(client, made.table, self.time)
         running = asyncio.create_task(made.room.run())
         yield made
         running.cancel()
@@ -371,6 +394,97 @@ def test_an_account_that_was_forgotten_meanwhile_has_its_count(
             counting.time.quantum += 1
             await asyncio.sleep(0.5)
             assert [await one.reserve("eve", b"g%d" % n) for n in range(3)] == [True, False, False]
+
+    run(test())
+
+
+BAD_POOLS = {
+    "no pool": ("SET", b"garbage"),
+    "something else": ("RPUSH", b"1"),
+    "nothing": ("SET", b""),
+    "a number": ("SET", b"\x07"),
+    "rows that are none": ("SET", b"\x93\x00\x91\x07\x90"),  # [0, [7], []]
+    "less than nothing": ("SET", b"\x93\x00\x91\x92\x01\xff\x90"),  # [0, [[1, -1]], []]
+    "a row of nobody": ("SET", b"\x93\x00\x90\x91\x92\x01\x01"),  # [0, [], [[1, 1]]]
+    "not a number": ("SET", b"\x93\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00\x90\x90"),  # [nan, [], []]
+}
+
+
+@pytest.mark.parametrize("bad", BAD_POOLS)
+def test_a_pool_that_cannot_be_read_is_begun_anew_and_no_trouble_of_others(
+    bad: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    counting = made_of("redis", tmp_path, redis)
+
+    async def test() -> None:
+        client = connect(redis.url, "", cluster=False)
+        async with counting.process() as one, counting.process() as other:
+            assert one.room and other.room
+            for n in range(6):
+                assert await one.reserve("eve", b"a%d" % n)
+            counting.time.quantum += 1
+            for n in range(10):
+                assert await other.reserve("bob", b"b%d" % n)
+            (key,) = await client.keys("*eve*")
+            await client.delete(key)
+            await client.execute_command(BAD_POOLS[bad][0], key, BAD_POOLS[bad][1])
+            went = await asyncio.gather(other.reserve("eve", b"c"), other.reserve("bob", b"d"))
+            assert all(went)
+            assert not other.room.away
+            (about,) = other.room.log.about("counts-unreadable")
+            assert "eve on out" in about
+            assert [await other.reserve("bob", b"e%d" % n) for n in range(10)] == [True] * 9 + [False]
+            # What the first process knows is told again, the rest is counted from 0.
+            await one.used("eve", 0)
+            assert [await other.reserve("eve", b"f%d" % n) for n in range(20)].count(True) in {13, 19}
+            await client.aclose()
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_a_redis_whose_clock_is_set_back_or_forth_counts_on(
+    name: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    """What was counted before counts for longer then; what comes is counted as ever."""
+    counting = made_of(name, tmp_path, redis)
+
+    async def test() -> None:
+        async with counting.process() as one:
+            for n in range(6):
+                assert await one.reserve("eve", b"a%d" % n)
+        for quantum in (START - 500, START - 500 + WINDOWS[0].length // 2):
+            counting.time.quantum = quantum
+            async with counting.process() as one, counting.process() as other:
+                both = [await who.reserve("eve", b"%d" % n) for n in range(4) for who in (one, other)]
+                left = 14 if quantum == START - 500 else 6
+                assert both.count(True) == min(8, left)
+
+    run(test())
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_who_asks_in_another_quantum_is_told_and_changes_nothing(
+    name: str, tmp_path: Path, redis: RedisServer
+) -> None:
+    counting = made_of(name, tmp_path, redis)
+
+    async def test() -> None:
+        client = connect(redis.url, "", cluster=False)
+        async with counting.process() as one, counting.process() as other:
+            for n in range(6):
+                assert await one.reserve("eve", b"a%d" % n)
+            (key,) = await client.keys("*eve*")
+            pool = await client.get(key)
+            assert other.room
+            meter = other.table.get("out", "eve", START)
+            assert isinstance(meter, SharedMeter)
+            for ahead in (-100, -2, 2, 100, 100_000):
+                answer = await other.room.said(meter.question(START + ahead, [ONE]))
+                assert answer is not None
+                assert answer.off
+                assert await client.get(key) == pool
+            await client.aclose()
 
     run(test())
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from sendwarden.config.load import load
 from sendwarden.core.errors import StoreDown
+from sendwarden.engine.greylist.decide import Greylister, GreylistRules
+from sendwarden.engine.greylist.places import Places
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.allowance import Allowance
@@ -15,6 +17,8 @@ from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection
 from sendwarden.service.gate import Gate
+from sendwarden.service.greychannel import ChannelGreylisting, Kept
+from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.judge import Judge
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import AskGreylist, Outside, Scanner
@@ -106,7 +110,10 @@ class Ground:
     ) -> None:
         self.folder = folder
         self.clock, self.log, self.ledger, self.outbox = HandClock(), KeptLog(), Ledger(), Posted()
+        self.book = Book(self.clock, KeptExceptions())
         self._limiter: Limiter | None = None
+        self.greylisting = Greylisting(Greylister(GreylistRules()), self.clock, self.log)
+        self._places = Places(1000)
         self._scanners = tuple(scanners)
         self.monotonic = 0.0
         self.gate = Gate(100, lambda: self.monotonic)
@@ -124,13 +131,15 @@ class Ground:
         loaded = load(self.folder / "sendwarden.toml")
         assert loaded.usable, loaded.problems
         if self._limiter is None:
-            self._limiter = Limiter(loaded.site, Book(self.clock, KeptExceptions()), self.clock)
+            self._limiter = Limiter(loaded.site, self.book, self.clock)
         self.limiter.use(loaded.site)
         allowance = Allowance(self.limiter, self._outside)
         site = loaded.site
         ours = Ours(site.host, site.internal, site.relays)
         scanning = Scanning(self._scanners, site.scanners, ours, self.clock, self.log)
         self._judge = Judge(site, MemoryMeters(site.meters), self._outside, allowance, scanning)
+        kept = Kept(self.greylisting, self._places, self.limiter)
+        self._judge.greylisting = ChannelGreylisting(site, kept, self.clock, self._numbers)
 
     @property
     def limiter(self) -> Limiter:

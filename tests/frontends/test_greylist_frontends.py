@@ -325,6 +325,12 @@ def test_postfix_waits_for_checks_within_its_second() -> None:
     asyncio.run(run())
 
 
+def test_the_status_line_warns_while_a_list_is_out_of_service() -> None:
+    around = Around(FakeChecks(out_of_service=("bl.test",)), replace(GreylistRules(), checks=True))
+
+    assert around.service.status().startswith("1: Grossd asks without bl.test. Update queue: 0 ")
+
+
 def test_the_status_line() -> None:
     checks = FakeChecks(at_hand={"192.0.2.1": LISTED})
     around = Around(checks, replace(GreylistRules(), checks=True))

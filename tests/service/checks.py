@@ -18,6 +18,7 @@ class FakeChecks:
     released: asyncio.Event = field(default_factory=asyncio.Event)
     looks: list[float] = field(default_factory=list)  # within how many seconds
     lists: tuple[str, ...] = ("bl.test",)
+    out_of_service: tuple[str, ...] = ()
 
     def ask(self, asked: Question) -> Findings | FinishChecks:
         return self.at_hand.get(asked.client_address) or partial(self._look, asked)

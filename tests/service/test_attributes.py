@@ -180,12 +180,26 @@ def test_accounts_that_send_no_more_are_not_asked_about_and_forgotten_where_ther
     asking(site.attributes, work)
 
 
+def test_unlimited_is_an_answer_like_any_row() -> None:
+    site = Site(Rows(eve="unlimited"))
+
+    async def work() -> None:
+        site.recipient("m0")
+        await until("it is known", lambda: site.limiter.limits_of("c", "eve") == Limits())
+        assert {site.recipient(f"n{n}").verdict for n in range(60)} == {Verdict.ACCEPT}
+        assert site.log.about("no-such-row") == []
+
+    asking(site.attributes, work)
+
+
 def test_a_row_that_does_not_exist_is_told_and_the_channels_counts() -> None:
     site = Site(Rows(eve="blk"))
 
     async def work() -> None:
         site.recipient("m0")
-        await until("it is told", lambda: site.log.about("no-such-row") == ["blk"])
+        await until(
+            "it is told", lambda: site.log.about("no-such-row") == ['eve: there is no row of limits "blk"']
+        )
         assert site.most() == 5
 
     asking(site.attributes, work)

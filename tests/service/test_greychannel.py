@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Decision, Request, Stage, Verdict
+from sendwarden.core.identity import IdentityRules
 from sendwarden.engine.channel import Channel, Mode, Waits
 from sendwarden.engine.greylist.decide import Exemptions, Greylister, GreylistRules
 from sendwarden.engine.greylist.places import Places
 from sendwarden.engine.greylist.question import Findings, Found, Word
-from sendwarden.engine.webmail import ClientSource, Headers, Webmail
+from sendwarden.engine.webmail import ClientSource, Headers, Webmail, client_behind
 from sendwarden.service.greychannel import ChannelGreylisting, Kept
 from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.limiter import Limiter
@@ -269,6 +272,36 @@ def test_a_forged_header_moves_nobody(name: str) -> None:
     assert (said.reasons[0].numbers["client"] if said else "") == believed.rpartition(".")[0] + ".0" * bool(
         believed
     )
+
+
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["Received", "received ", "Proxy-ip", "X-Originating-IP", "X-Forwarded-For", "From"]),
+        st.one_of(
+            st.text(max_size=60),
+            st.sampled_from([TOP[1], LIE, OFFICE, f"[{HOME}]", f"{HOME} {OFFICE}", "", "2001:db8::7"]),
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(HEADERS)
+def test_whatever_a_client_writes_into_its_header_it_is_who_it_is(headers: list[tuple[str, str]]) -> None:
+    webmail = Webmail((ip_network(f"{HOST}/32"),), clients=SOURCES)
+
+    assert client_behind(EVE, headers, webmail, IdentityRules()) == HOME
+
+
+@given(HEADERS, HEADERS)
+def test_what_stands_below_the_webmails_own_lines_moves_nobody(
+    above: list[tuple[str, str]], below: list[tuple[str, str]]
+) -> None:
+    """Only the topmost Received line counts."""
+    webmail = Webmail((ip_network(f"{HOST}/32"),), clients=("received",))
+    top = [(name, value) for name, value in above if name.strip().lower() != "received"]
+
+    assert client_behind(BY_WEBMAIL, [*top, TOP, *below], webmail, IdentityRules()) == HOME
 
 
 def test_at_risk_mail_waits_even_where_the_webmail_does_not_say_from_where_it_comes() -> None:

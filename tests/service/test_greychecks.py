@@ -89,6 +89,14 @@ def test_who_gives_no_answer_is_named_and_weighs_nothing(slow: tuple[str, ...]) 
     assert found(asked, "192.0.2.8") == Findings((), ("black", "second") if slow else ("black",))
 
 
+def test_a_list_that_is_not_believed_is_named() -> None:
+    untested = DnsList("untested", "dnsbl", "bl.test")
+    reputation = Reputation((untested, WHITE), FakeResolver(), (HandClock(), KeptLog()))
+
+    assert GreyChecks(reputation, ("dnsbl", "dnswl")).out_of_service == ("untested",)
+    assert GreyChecks(reputation, ("dnswl",)).out_of_service == ()
+
+
 def test_a_block_carries_its_reason() -> None:
     said = [Finding("spf", "spf", Said.BLOCK, why="not one of ours"), Finding("helo", "helo", Said.CLEAR)]
 

@@ -12,7 +12,8 @@ from sendwarden.engine.meters.keys import MeterError
 from sendwarden.engine.meters.options import TableOptions
 from sendwarden.engine.world import GreylistCall
 from sendwarden.service.greylisting import Greylisting, Manner
-from sendwarden.service.grosscheck import Grosscheck, Memo, Pending, said
+from sendwarden.service.grosscheck import Grosscheck, said
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.ports import AskLater, Known
 from sendwarden.stores.memory import MemoryMeters
 from sendwarden.wire.sjsms import Kind, Reply
@@ -45,7 +46,9 @@ def asking(remote: FakeRemote, checks: FakeChecks | None = None) -> tuple[Grossc
 
 def later(found: Known | AskLater) -> Known:
     assert not isinstance(found, Known)
-    return asyncio.run(found())
+    known = asyncio.run(found())
+    assert isinstance(known, Known)
+    return known
 
 
 def test_our_own_greylisting_answers_at_once() -> None:

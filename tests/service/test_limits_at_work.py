@@ -562,3 +562,56 @@ def test_after_an_incident_an_account_has_half_for_fourteen_days() -> None:
     warden.clock.at += 14 * 86_400
     warden.limiter.tick()
     assert verdicts([warden.recipient(f"n{n}") for n in range(11)]) == ["accept"] * 10 + ["defer"]
+
+
+# --- other recipients at the end than were reserved
+
+
+def ended(warden: Warden, *names: str) -> Decision:
+    """By milter: the message that the policy service knows as ``one``, with these recipients in the end."""
+    warden.end("one", len(names), "4F2Q")
+    mail = warden.mail(queue_id="4F2Q")
+    recipients = tuple(f"{name}@x.example" for name in names)
+    return warden.judge.message(replace(mail, request=replace(mail.request, recipients=recipients)))
+
+
+@pytest.mark.parametrize("counted", ["distinct", "new"])
+def test_as_many_but_other_recipients_at_the_end_are_those_that_count(counted: str) -> None:
+    warden = Warden(Limits((Limit(COUNTERS.index(counted), 0, 3, counted),)))
+    warden.limiter.acquaintances.of("eve").learning = False
+    for name in "abc":
+        assert warden.recipient("one", f"{name}@x.example").verdict is Verdict.ACCEPT
+
+    assert ended(warden, "a", "d", "e").verdict is Verdict.ACCEPT
+
+    meter = warden.limiter.meter(warden.site.channels[0], "eve")
+    assert meter is not None
+    assert meter.sums(warden.limiter.quantum)[0] == [1, 3, 3]
+    assert warden.recipient("two", "d@x.example").verdict is Verdict.ACCEPT, "d counts already"
+    assert warden.recipient("three", "b@x.example").verdict is Verdict.DEFER, "b counts no more"
+
+
+def test_other_recipients_at_the_end_need_room_like_any() -> None:
+    warden = Warden(Limits((Limit(5, 0, 3, "three"),)))
+    warden.recipient("one", "a@x.example")
+    for name in "bc":
+        warden.recipient("two", f"{name}@x.example")
+
+    assert ended(warden, "a").verdict is Verdict.ACCEPT
+    warden.end("two", 2, "5G3R")
+    mail = warden.mail(queue_id="5G3R")
+    over = replace(
+        mail, request=replace(mail.request, recipients=("b@x.example", "d@x.example", "e@x.example"))
+    )
+    assert warden.judge.message(over).verdict is Verdict.DEFER
+    assert warden.used() == (1, 1), "what is refused is given back"
+
+
+def test_where_some_went_by_without_room_no_names_count() -> None:
+    slow = OverLimit(Verdict.ACCEPT, delay_s=0.8)
+    warden = Warden(Limits((Limit(5, 0, 2, "two"),)), over_limit=slow)
+    for name in "abc":
+        warden.recipient("one", f"{name}@x.example")
+    ended(warden, "d", "e", "f")
+    meter = warden.limiter.meter(warden.site.channels[0], "eve")
+    assert meter is not None and meter.sums(warden.limiter.quantum)[0][2] <= 2

@@ -21,7 +21,7 @@ ADMINISTRATORS = ("post@example.org",)
 
 # What a channel does over a limit, and what its notice says of it.
 ACTIONS: dict[str, tuple[OverLimit, str]] = {
-    "defer": (OverLimit(), "is deferred until there is room again"),
+    "defer": (OverLimit(), "is deferred until there is room again, and refused for good where one message"),
     "refuse": (OverLimit(Verdict.REFUSE), "is refused until there is room again"),
     "hold": (OverLimit(Verdict.HOLD), "waits in the mail server's hold queue"),
     "discard": (OverLimit(Verdict.DISCARD), "is accepted and thrown away"),

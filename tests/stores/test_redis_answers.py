@@ -1,4 +1,7 @@
-"""Whatever Redis answers or its client raises: limits go by what is known here, and nothing of ours ends."""
+"""Whatever Redis answers or its client raises: limits go by what is known here, and nothing of ours ends.
+
+An answer that cannot be used is trouble of the account that it is about; none at all is of everybody.
+"""
 
 import asyncio
 import json
@@ -27,6 +30,18 @@ SAYS: dict[str, object] = {
 }
 
 
+class Time:
+    """`SharedTime` that stands still."""
+
+    quantum = 1000
+
+    def own(self) -> float:
+        return 30_000.0
+
+    def hear(self, asked: float, heard: float, there: float) -> None:
+        raise AssertionError((asked, heard, there))
+
+
 class Client:
     """As far as a room uses one: a script that says what it is told to say."""
 
@@ -43,6 +58,9 @@ class Client:
     async def delete(self, _key: bytes) -> None:
         self._said()
 
+    async def eval(self, _script: str, _keys: int, _key: bytes) -> object:
+        return self._said()
+
     def _said(self) -> object:
         if isinstance(self._says, Exception):
             raise self._says
@@ -56,13 +74,15 @@ def test_an_answer_that_is_none_leaves_us_by_ourselves(says: str) -> None:
     table.new_meter = SharedMeter
 
     async def work() -> None:
-        room = RedisRoom(Client(SAYS[says]), table, lambda: 1000, log, "redis")  # type: ignore[arg-type]
+        room = RedisRoom(Client(SAYS[says]), table, Time(), log, "redis")  # type: ignore[arg-type]
         meter = table.get("out", "eve", 1000)
         assert isinstance(meter, SharedMeter)
         assert not await room.ask(NeedsRoom(meter, Counts(recipients=1)))
-        assert room.away
-        if isinstance(SAYS[says], Exception):
+        assert room.away is isinstance(SAYS[says], Exception)
+        if room.away:
             assert not await room.forget("out\neve")
+        await room.begin()
+        assert room.away, "nor is it a time"
         with meter.heard(answered=False):
             assert meter.take(1000, Counts(recipients=1)).over is None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
-from sendwarden.cli.desk import ask
+from sendwarden.cli.desk import ask, untold
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.limits import act_of, add_act
 from sendwarden.cli.limits_shown import shown, state_lines
@@ -119,6 +119,8 @@ def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> Non
         output.line(
             f"  but these channels only watch, and let its mail pass: {', '.join(answer['watching'])}"
         )
+    for line in untold(answer):
+        output.line(line)
 
 
 def _halved(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -19,9 +19,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sendwarden.cli import connect_dovecot, connect_exim, standing
+from sendwarden.cli import connect_dovecot, connect_exim, local_programs, standing
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, settings_file
 from sendwarden.cli.exits import CANNOT, GOOD, NO
+from sendwarden.cli.local_programs import INLINE_SINCE, by_file, program_lines, version_of
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
 from sendwarden.cli.words import one_of
@@ -199,6 +200,7 @@ def _connect(
     arguments: argparse.Namespace,
     output: Output,
 ) -> int:
+    old = version_of(postfix.value("mail_version")) < INLINE_SINCE and wanted.pop(local_programs.CHECKS, "")
     plan = _plan(postfix, wanted)
     overrides = postfix.overrides(wanted)
     behind = behind_us(postfix, ours, plan.changes) or []
@@ -214,6 +216,8 @@ def _connect(
         if not only_show:
             backup = str(_change(postfix, plan))
             _done(postfix, plan, backup, output)
+    for line in by_file(postfix.main_cf.parent) if old else ():
+        output.line(line)
     if overrides:
         output.line("These services of master.cf have their own value, and do not ask us by main.cf's:")
         for name, value in overrides.items():
@@ -243,6 +247,7 @@ def postfix_lines(loaded: Loaded) -> dict[str, str]:
     lines = {}
     if listen.milter:
         lines["smtpd_milters"] = f"{{ {_endpoint(listen.milter[0])}, {TIMEOUTS}, default_action={default} }}"
+    lines |= program_lines(loaded.site, lines.get("smtpd_milters", ""))
     if listen.policy and _needs_policy(loaded.site):
         policy = f"check_policy_service {{ {_endpoint(listen.policy[0])}, {POLICY_TIMEOUTS} }}"
         lines["smtpd_recipient_restrictions"] = policy
@@ -290,6 +295,11 @@ def behind_us(
     return found if asking else None
 
 
+def expanded(postfix: Postfix, names: Iterable[str]) -> dict[str, str]:
+    """Values of main.cf with their variables. Raises `PostfixSays`."""
+    return {name: " ".join(postfix.ask("-xh", name).split()) for name in names}
+
+
 def _endpoint(listen: str) -> str:
     if listen.startswith("unix:"):
         return listen
@@ -313,16 +323,21 @@ def joined(before: str, line: str, name: str) -> str:
 
     An entry of ours that stands there already, perhaps with other time-outs, is replaced.
     """
+    if name == local_programs.CHECKS:
+        return before if line in before else ", ".join(filter(None, (line, before)))
+    if name == local_programs.MILTERS and local_programs.THE_SAME in before:
+        return before
+    milters = name in ("smtpd_milters", local_programs.MILTERS)
     found = re.search(r"(?:inet|unix):[^\s,}]+", line)
     assert found is not None
     socket = re.escape(found[0])
-    command = "" if name == "smtpd_milters" else r"check_policy_service\s+"
+    command = "" if milters else r"check_policy_service\s+"
     ours = re.compile(rf"(?<![^\s,]){command}(?:\{{\s*{socket}\s*(?:,[^{{}}]*)?\}}|{socket})(?![^\s,])")
     if ours.search(before):
         return ours.sub(lambda _found: line, before, count=1)
     if not before:
         return line
-    return f"{before}, {line}" if name == "smtpd_milters" else f"{line}, {before}"
+    return f"{before}, {line}" if milters else f"{line}, {before}"
 
 
 def _show(postfix: Postfix, plan: Plan, wanted: Mapping[str, str], output: Output) -> None:

@@ -4,10 +4,12 @@ import asyncio
 import getpass
 import json
 import os
+import secrets
 import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from sendwarden.cli.probe import WallClock, Warnings
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.daemon.process import CONTROL_SOCKET, AlreadyRunning, lock
-from sendwarden.service.book import Book
+from sendwarden.service.book import Book, Entry
 from sendwarden.service.desk import Desk
 from sendwarden.service.limiter import Limiter
+from sendwarden.service.ports import Exceptions
 from sendwarden.service.question import Refusal
+from sendwarden.service.sharing import Sharing, plain
 from sendwarden.stores.batch import Batch
 from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 from sendwarden.stores.sql import SqlState
@@ -71,6 +75,13 @@ def ask_running(loaded: Loaded, question: Mapping[str, object]) -> Mapping[str, 
     return answer
 
 
+def untold(answer: Mapping[str, Any]) -> list[str]:
+    """What has to be said where several Sendwardens share what is set by hand, and do not know of it."""
+    if answer.get("others_know") is not False:
+        return []
+    return ["  the other Sendwardens do not know this yet: they are told when Redis can be reached from here"]
+
+
 def whoever() -> str:
     """Who gives the command, as far as the system knows."""
     with suppress(KeyError, OSError):
@@ -108,20 +119,26 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
                 state.close()
         with with_directory(loaded, limiter):
             return await desk.ask(question)
+    shared = bool(loaded.settings.counting.redis)
+    if shared and question["verb"] == "reset":
+        raise NotAsked("counts that are shared are reset by a Sendwarden that runs, and none does here")
     with lock(folder):  # so that no daemon starts meanwhile
         state = SqlState(folder / STATE_FILE)
         try:
-            desk, _limiter, meters = _desk(loaded, state, _Direct(state))
+            store: Exceptions = _Direct(state)
+            if shared:  # the daemon tells the others when it runs
+                store = Sharing(store, partial(secrets.token_hex, 8), WallClock(), Warnings())
+            desk, _limiter, meters = _desk(loaded, state, store)
             answer = await desk.ask(question)
+            if shared:
+                answer = {**answer, "others_know": False}
             state.write(Batch(meters.changes(WallClock().now())))
         finally:
             state.close()
     return answer
 
 
-def _desk(
-    loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct"
-) -> tuple[Desk, Limiter, MemoryMeters]:
+def _desk(loaded: Loaded, state: SqlState | None, store: Exceptions) -> tuple[Desk, Limiter, MemoryMeters]:
     clock = WallClock()
     book, limiter, meters = copied_limits(loaded, state, store, clock)
     return Desk(limiter, book, clock, Warnings(), meters), limiter, meters
@@ -138,7 +155,7 @@ def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:
 
 
 def copied_limits(
-    loaded: Loaded, state: SqlState | None, store: "_Nowhere | _Direct", clock: WallClock
+    loaded: Loaded, state: SqlState | None, store: Exceptions, clock: WallClock
 ) -> tuple[Book, Limiter, MemoryMeters]:
     """What the daemon has counted and what was set by hand, as a copy."""
     book = Book(clock, store)
@@ -147,7 +164,8 @@ def copied_limits(
     meters.limits = limiter.table
     meters.profiles = {AGES: limiter.ages, KNOWN: limiter.acquaintances, INCOMING: limiter.incoming}
     if state is not None:
-        book.load(iter(state.exceptions()))
+        acts = state.exceptions()
+        book.load(store.load(acts, Entry.name_of_record) if isinstance(store, Sharing) else plain(acts))
         limiter.set_by_hand(book.overrides())
         for group in state.meters():
             for table, key, parts, _damaged in group:

@@ -21,8 +21,9 @@ from sendwarden.lookups.dns import DnsLookups
 from sendwarden.service.greychannel import ChannelGreylisting, Kept
 from sendwarden.service.greychecks import GreyChecks
 from sendwarden.service.greylisting import Greylisting
-from sendwarden.service.grosscheck import Grosscheck, Memo, Pending
+from sendwarden.service.grosscheck import Grosscheck
 from sendwarden.service.limiter import Limiter
+from sendwarden.service.memo import Memo, Pending
 from sendwarden.service.ports import AskGreylist
 from sendwarden.service.reputation import Reputation
 from sendwarden.stores.memory import CLIENTS, PLACES, TRIPLETS
@@ -46,7 +47,7 @@ class GreylistCopy:
         self.asked: list[tuple[Question, Answer]] = []
         self._runner = asyncio.Runner()
         self._resolver: DnsLookups | None = None
-        self._greylister = Greylister(greylist_rules(loaded.greylist))
+        self._greylister = Greylister(greylist_rules(loaded.greylist, loaded.site.identity))
         self._places = Places(loaded.greylist.triplets)
         self._service = Greylisting(self._greylister, clock, warnings)
         self._service.lines = self

@@ -3,8 +3,10 @@
 import argparse
 import shlex
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, state_folder
 from sendwarden.cli.desk import ask_running
@@ -29,19 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verb",
         metavar="show|allow|forget|watch",
         type=one_of("verb", *VERBS),
-        help="show: whether a triplet waits; allow: it need not wait; forget: as if it had never been tried; "
-        "watch: the answers as they are given",
+        help="show: whether a triplet waits, or without one what was answered; allow: it need not wait; "
+        "forget: as if it had never been tried; watch: the answers as they are given",
     )
     parser.add_argument("client", nargs="?", default="", help="the client's address")
     parser.add_argument("sender", nargs="?", default="", help="the envelope sender; <> for none")
     parser.add_argument("recipient", nargs="?", default="", help="the recipient")
     parser.add_argument("--helo", default="", help='what the client says in HELO, for tuple = "server"')
-    parser.add_argument("--account", default="", help='the login, for tuple = "account"')
+    parser.add_argument("--account", default="", help="the login, for mail that waits by account")
     parser.add_argument("--reason", default="", help="with allow and forget: why, for whoever asks later")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
-    if arguments.verb != "watch" and not arguments.client:
+    if arguments.verb in ("allow", "forget") and not arguments.client:
         meant = command_for(arguments.config)(f"greylist {shlex.join(EXAMPLE)}")
         output.error(f"a triplet has a client, a sender and a recipient: {meant}")
         return CANNOT
@@ -49,6 +51,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         loaded = load_configuration(arguments)
         if arguments.verb == "watch":
             _watch(loaded, output)
+        elif not arguments.client:
+            _show_counts(ask_running(loaded, {"verb": "greylist-counts"}), output)
         else:
             _ask(loaded, arguments, output)
     except (NoSettings, SendwardenError) as error:
@@ -74,8 +78,28 @@ def _ask(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
         output.line(f"  for {duration(round(answer['free_in_s'], 1))} more, until {at}")
     if answer["exempt"]:
         output.line(f"  it need not wait all the same: exempt by {answer['exempt']}")
+    if answer["new_network"]:
+        output.line("  the account has sent before, and not from this network")
     if answer["passes"]:
         output.line(f"  {answer['passes']} triplets of this network have waited")
+
+
+def _show_counts(answer: Mapping[str, Any], output: Output) -> None:
+    output.record(answer)
+    output.line("  ".join(f"{action} {count}" for action, count in answer["answers"].items()))
+    output.line(f"remembered triplets: {answer['triplets']}, of which {answer['waiting']} wait")
+    if answer["networks"]:
+        output.line(f"networks with triplets that have waited: {answer['networks']}")
+    for name, count in answer["checks"].items():
+        output.line(f"found by {name}: {count}")
+    if answer["out_of_service"]:
+        output.line(
+            f"out of service: {', '.join(answer['out_of_service'])} (sendwarden dnsbl lists says why)"
+        )
+    if answer["unanswered"]:
+        output.line(f"checks without an answer: {answer['unanswered']}")
+    if answer["dropped"]:
+        output.line(f"datagrams dropped: {answer['dropped']}")
 
 
 def _watch(loaded: Loaded, output: Output) -> None:

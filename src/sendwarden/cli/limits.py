@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration, open_state, state_folder
-from sendwarden.cli.desk import ask
+from sendwarden.cli.desk import ask, untold
 from sendwarden.cli.exits import CANNOT, GOOD
 from sendwarden.cli.limits_shown import (
     Answer,
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.error(str(error))
         return CANNOT
     output.record({**answer, **({"decisions": decisions} if arguments.verb == "why" else {})})
-    for line in _lines(arguments, answer):
+    for line in (*_lines(arguments, answer), *untold(answer)):
         output.line(line)
     for one in decisions:
         output.line(f"  {moment(one['at'])}  {one['reference']}  {one['verdict']}: {_because(one)}")

@@ -4,8 +4,9 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 
+from sendwarden.cli import local_programs
 from sendwarden.cli.configuration import open_state
-from sendwarden.cli.connect import PROGRAMS, Postfix, PostfixSays, behind_us, sockets
+from sendwarden.cli.connect import PROGRAMS, Postfix, PostfixSays, behind_us, expanded, sockets
 from sendwarden.config.load import Loaded
 from sendwarden.core.ascii import printable
 from sendwarden.core.errors import StoreDown
@@ -90,13 +91,20 @@ def _full_tables(loaded: Loaded) -> list[Problem]:
 def standing_warnings(loaded: Loaded, folder: str) -> tuple[list[Problem], str]:
     """SW502: who may refuse behind us at this machine's Postfix; and what to say where nobody does.
 
+    SW504: what it needs to tell programs apart.
+
     ``folder``: Postfix's configuration; "": its own idea of it. Nothing is said where no Postfix asks us.
     """
     program = shutil.which("postconf", path=PROGRAMS)
     if program is None:
         return [], ""
+    postfix, ours = Postfix(program, folder), sockets(loaded)
     try:
-        behind = behind_us(Postfix(program, folder), sockets(loaded), {})
+        behind = behind_us(postfix, ours, {})
+        lacking: list[Problem] = []
+        if loaded.site.programs != "together":
+            values = expanded(postfix, (local_programs.MILTERS, local_programs.CHECKS))
+            lacking += local_programs.missing(values, ours.milter, folder, PROGRAMS)
     except PostfixSays as error:
         return [], f"Postfix could not be asked who stands behind Sendwarden: {error}"
     problems = [
@@ -110,4 +118,4 @@ def standing_warnings(loaded: Loaded, folder: str) -> tuple[list[Problem], str]:
         for one in behind or ()
     ]
     last = "Postfix asks Sendwarden last: what others refuse does not count."
-    return problems, last if behind == [] else ""
+    return [*problems, *lacking], last if behind == [] else ""

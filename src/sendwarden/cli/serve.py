@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from asyncio import constants
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sendwarden import __version__
 from sendwarden.cli.configuration import (
@@ -16,6 +16,7 @@ from sendwarden.cli.configuration import (
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import Command, command_for
+from sendwarden.cli.services import Service, services
 from sendwarden.cli.surroundings import Found, look_around
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -52,10 +53,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     file = settings_file(arguments.config)
     # The log may be read elsewhere than where we were started.
     check = command_for(file and file.absolute())("check")
-    screen = [] if arguments.quiet else first_screen(loaded, look_around(), str(state), command)
+    others = [] if arguments.quiet else services(loaded)
+    for one in others:
+        one.look()
+    found = [] if arguments.quiet else look_around()
 
     def ready() -> None:
-        for line in screen:
+        for line in [] if arguments.quiet else first_screen(loaded, found, str(state), command, others):
             output.line(line)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -81,7 +85,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def first_screen(loaded: Loaded, found: list[Found], state: str, command: Command) -> list[str]:
+def first_screen(
+    loaded: Loaded, found: list[Found], state: str, command: Command, others: Sequence[Service] = ()
+) -> list[str]:
     """What ``serve`` prints once its sockets are open."""
     settings, site = loaded.settings, loaded.site
     doing = f"enforcing: {', '.join(loaded.enforcing)}" if loaded.enforcing else WATCHING
@@ -103,6 +109,7 @@ def first_screen(loaded: Loaded, found: list[Found], state: str, command: Comman
     if missing:
         lines.append(f"  not found {missing}        (fine: nothing here needs it)")
     lines.append(f"  listening {'   '.join(listening)}")
+    lines += [one.line for one in others]
     lines.append(f"  using     {', '.join(counts)}    {command('settings')}")
     if loaded.problems:
         lines.append(f"  warnings  {len(loaded.problems)}    {command('check')}")

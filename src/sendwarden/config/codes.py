@@ -65,11 +65,20 @@ CODES: Mapping[str, str] = {
         "compiled where it is installed. Sites without LDAP do not need it."
     ),
     "SW128": "Whoever can listen on the way to the LDAP server reads the password with which it is asked.",
+    "SW129": (
+        "The driver by which the URL of [directory] asks its database is not installed in Sendwarden's "
+        "environment, or is one that Sendwarden cannot use. No account would have the row that stands there."
+    ),
     "SW130": "Only files that end in .toml are read from conf.d, and none whose name begins with a dot.",
     "SW131": (
         "The same setting stands in two files. Files are read in the order of their names, "
         "sendwarden.toml first, and the last one counts."
     ),
+    "SW132": (
+        "A query of [directory] does something else than to ask, such as to delete. It is run whenever an "
+        "account sends, and must give rows."
+    ),
+    "SW149": "MeterMaid's tables are to be counted in a Redis, and counting.redis names none.",
     "SW140": (
         "Of two rates of one counter the longer window allows no more than the shorter, which then has no "
         "effect."
@@ -78,6 +87,11 @@ CODES: Mapping[str, str] = {
         "A row lets one message have more recipients (per_message) than a window of it lets through at all. "
         "A message between the two is refused by the window, however long its sender waits."
     ),
+    "SW142": (
+        "A setting that can do nothing: a row that never counts what it names, mailboxes of ours where no "
+        "domain is, or what belongs to a Redis that is not named."
+    ),
+    "SW143": "A Redis cluster is reached by the addresses of its nodes, and has one database, number 0.",
     "SW201": (
         "A mapping entry needs two columns, a pattern and a template, parted by white space. A template "
         "may also stand alone on the next line if it begins with a dollar sign."
@@ -200,6 +214,10 @@ CODES: Mapping[str, str] = {
         "Messages about limits reach nobody, or come from an address at a machine without a domain, to which "
         "no answer finds its way. [notify] says who is told, site.host who we say that we are."
     ),
+    "SW504": (
+        "Programs on the mail server are to be told apart (accounts.programs), and Postfix does not show "
+        "their mail to Sendwarden, or not who ran sendmail: docs/accounts-and-channels.md."
+    ),
     "SW601": "A line of the senders file names an address and nobody who may use it.",
     "SW602": (
         "A line of the senders file begins with an address, with @ and a domain, or with the local part of "
@@ -244,5 +262,9 @@ CODES: Mapping[str, str] = {
     "SW714": (
         "All mail of a channel waits on which people log in. Whoever is told to try again does not know why, "
         "and mail programs show it as an error."
+    ),
+    "SW715": (
+        "Mail of a channel may have to wait that comes by the webmail, and nothing says from which address "
+        "its users come. Then it waits only where its account is at risk, as if all came from one network."
     ),
 }

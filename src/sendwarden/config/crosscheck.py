@@ -7,6 +7,7 @@ from sendwarden.config.access import COUNTING, PlaceOf, access_problems
 from sendwarden.config.addresses import OPEN_REMEDY, is_open
 from sendwarden.config.directory_check import check_directory
 from sendwarden.config.limits_check import check_limits
+from sendwarden.config.no_effect import check_no_effect
 from sendwarden.config.positions import Path
 from sendwarden.config.scanners_check import check_scanners
 from sendwarden.config.schema import SETTINGS_VERSION, Settings
@@ -28,13 +29,22 @@ def crosscheck(site: Site, settings: Settings, found: MappingFile, place_of: Pla
         *_version(settings, place_of),
         *_listeners(settings, place_of),
         *_meter_tables(site, found, settings.metermaid.file),
+        *_shared_tables(settings, place_of),
         *_channels(site, settings, found, place_of),
         *access_problems(settings, found, place_of),
         *check_limits(site, settings, place_of),
+        *check_no_effect(settings, place_of),
         *check_directory(settings.directory, place_of),
         *check_webmail(settings, place_of),
         *check_scanners(settings, place_of),
     ]
+
+
+def _shared_tables(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:
+    if settings.metermaid.redis and not settings.counting.redis:
+        says = "metermaid.redis has no Redis to count in"
+        remedy = 'write redis = "redis://192.0.2.30:6379/0" in [counting]'
+        yield Problem("SW149", says, place_of(("metermaid", "redis")), remedy)
 
 
 def _version(settings: Settings, place_of: PlaceOf) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sendwarden.config.access import PlaceOf
 from sendwarden.config.directory import DirectorySettings
+from sendwarden.config.directory_sql import check_driver, check_query
 from sendwarden.config.values import shown
 from sendwarden.core.ldap_filter import FilterTemplate, NotAFilter, read_filter
 from sendwarden.core.place import Problem, Severity, did_you_mean, has_errors
@@ -29,6 +30,7 @@ def check_directory(own: DirectorySettings, place_of: PlaceOf) -> Iterator[Probl
     else:
         yield from _of_the_other(own, FOR_LDAP, place_of)
         yield from _sql(own, place_of)
+        yield from check_driver(own, place_of)
 
 
 def _of_the_other(own: DirectorySettings, names: tuple[str, ...], place_of: PlaceOf) -> Iterator[Problem]:
@@ -51,6 +53,8 @@ def _sql(own: DirectorySettings, place_of: PlaceOf) -> Iterator[Problem]:
         query = getattr(own, setting)
         place = place_of(("directory", setting))
         names = names_in(query)
+        if query:
+            yield from check_query(query, setting, place_of)
         if query and not names:
             yield Problem("SW120", "the query names no account", place, example)
         for name in names:

@@ -1,6 +1,6 @@
 """The rules that follow from ``[greylist]`` and a grossd.conf below it, and what can be wrong with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sendwarden.config.access import PlaceOf
@@ -11,12 +11,15 @@ from sendwarden.config.grossd import Grossd
 from sendwarden.config.limits import networks
 from sendwarden.config.schema import Settings
 from sendwarden.config.values import shown
+from sendwarden.core.identity import IdentityRules, account_of
+from sendwarden.core.networks import in_networks
 from sendwarden.core.place import Problem, Severity
 from sendwarden.engine.channel import Channel
 from sendwarden.engine.greylist.decide import Exemptions, GreylistRules
 from sendwarden.engine.greylist.keys import KeyRules, folded
 from sendwarden.service.greylisting import Manner, Templates
 from sendwarden.service.reputation import CHECKS
+from sendwarden.service.site import Site
 
 
 def over(own: GreylistSettings, taken: Mapping[str, Any]) -> GreylistSettings:
@@ -24,8 +27,9 @@ def over(own: GreylistSettings, taken: Mapping[str, Any]) -> GreylistSettings:
     return GreylistSettings().model_copy(update={**taken, **own.model_dump(exclude_unset=True)})
 
 
-def greylist_rules(settings: GreylistSettings) -> GreylistRules:
+def greylist_rules(settings: GreylistSettings, identity: IdentityRules) -> GreylistRules:
     """What decides."""
+    accounts = (account_of(name, identity) for name in settings.exempt_accounts)
     return GreylistRules(
         keys=KeyRules(settings.mask4, settings.mask6, settings.tuple, settings.variants),
         delay_s=settings.delay,
@@ -40,7 +44,7 @@ def greylist_rules(settings: GreylistSettings) -> GreylistRules:
         block_reason=settings.block_reason,
         exempt=Exemptions(
             networks(settings.exempt_networks),
-            frozenset(settings.exempt_accounts),
+            frozenset([*settings.exempt_accounts, *accounts]),  # as senders, and as logins
             frozenset(folded(name).lower() for name in settings.exempt_recipients),
             settings.allow_after,
         ),
@@ -60,11 +64,11 @@ def manner(settings: GreylistSettings, *, watching: bool) -> Manner:
 
 
 def check_waiting_channels(
-    channels: Iterable[Channel], settings: Settings, effective: GreylistSettings, place_of: PlaceOf
+    site: Site, settings: Settings, effective: GreylistSettings, place_of: PlaceOf
 ) -> Iterator[Problem]:
-    """Channels of which mail waits: by lists that nobody asks, or of people who would have to try again."""
+    """Channels of which mail waits that never would, or of people who would have to try again."""
     numbers = {own.name: number for number, own in enumerate(settings.channel)}
-    for channel in channels:
+    for channel in site.channels:
         place = place_of(("channel", numbers.get(channel.name, 0), "greylist"))
         if "listed" in channel.greylist and not effective.checks:
             says = f"no list is asked whether clients of {shown(channel.name)} are on it"
@@ -73,6 +77,16 @@ def check_waiting_channels(
             says = f"all who log in on {shown(channel.name)} are told to try again"
             remedy = 'write greylist = ["listed", "risk", "new-network"], or login = false'
             yield Problem("SW714", says, place, remedy, severity=Severity.WARNING)
+        if channel.greylist and not site.webmail.clients and _takes_webmail(channel, site):
+            says = f"it is not known from where webmail on {shown(channel.name)} comes: it hardly ever waits"
+            remedy = 'set webmail.client = ["received"], or what your webmail writes'
+            yield Problem("SW715", says, place, remedy, severity=Severity.WARNING)
+
+
+def _takes_webmail(channel: Channel, site: Site) -> bool:
+    own = channel.networks
+    hosts = (str(network.network_address) for network in site.webmail.hosts)
+    return any(own is None or in_networks(host, own) for host in hosts)
 
 
 def check_greylist(

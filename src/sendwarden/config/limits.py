@@ -14,10 +14,9 @@ from sendwarden.core.networks import Networks
 from sendwarden.core.place import Place
 from sendwarden.engine.limits.incoming import IncomingRules
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import COUNTERS, DEFER, UNLIMITED, Limit, Limits, OverLimit
+from sendwarden.engine.limits.rules import COUNTERS, DEFER, NO_LIMITS, UNLIMITED, Limit, Limits, OverLimit
 from sendwarden.engine.limits.windows import window_of
 
-NO_LIMITS = "unlimited"
 # What "slow" makes a mail server wait for each answer, in seconds: below our own deadline of 1 s.
 SLOW_S = 0.8
 
@@ -68,13 +67,19 @@ class LimitRows:
 def _over_shipped(base: LimitSettings, own: LimitSettings) -> LimitSettings:
     """A shipped row with what the site's sets in it.
 
-    Where that is fewer recipients and not how many of one message, a message has no more than that either.
+    Where that is recipients and not how many of one message, a message may have what the lowest window lets
+    through; no more than the shipped row says, if that is less than its own windows do (``bulk``).
     """
     both = base.model_copy(update={name: getattr(own, name) for name in own.model_fields_set})
-    if "per_message" in own.model_fields_set or base.per_message is None:
+    if "per_message" in own.model_fields_set or base.per_message is None or not both.recipients:
         return both
-    least = min((rate.amount for rate in both.recipients), default=base.per_message)
-    return both.model_copy(update={"per_message": min(base.per_message, least)})
+    follows = base.per_message == _lowest(base)
+    most = _lowest(both) if follows else min(base.per_message, _lowest(both))
+    return both.model_copy(update={"per_message": most})
+
+
+def _lowest(row: LimitSettings) -> int:
+    return min(rate.amount for rate in row.recipients)
 
 
 def fitting_row(channel: ChannelSettings) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from sendwarden.config.limits import NO_LIMITS
 from sendwarden.config.positions import Path
 from sendwarden.config.schema import Settings
 from sendwarden.config.traffic import LimitSettings, OverrideSettings
@@ -10,7 +9,7 @@ from sendwarden.config.values import shown
 from sendwarden.core.identity import account_of
 from sendwarden.core.place import Place, Problem, Severity, did_you_mean
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import RECIPIENTS, Limit, Limits
+from sendwarden.engine.limits.rules import NO_LIMITS, RECIPIENTS, Limit, Limits
 from sendwarden.engine.limits.windows import window_of
 from sendwarden.service.site import Site
 

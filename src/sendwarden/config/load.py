@@ -80,6 +80,11 @@ class Loaded:
         return networks(self.settings.listen.allow)
 
     @property
+    def shared_where(self) -> tuple[object, ...]:
+        """Where is counted, and what of it elsewhere."""
+        return (*self.settings.counting.where, self.settings.metermaid.redis)
+
+    @property
     def enforcing(self) -> list[str]:
         """Channels that act."""
         return [channel.name for channel in self.site.channels if channel.mode is Mode.ENFORCE]
@@ -139,7 +144,7 @@ def load(settings_file: Path | None) -> Loaded:
     reading.problems += crosscheck(site, settings, found, reading.place)
     reading.problems += check_dns_lists(settings, grossd, reading.place)
     reading.problems += check_greylist(settings, greylist, grossd, reading.place)
-    reading.problems += check_waiting_channels(channels, settings, greylist, reading.place)
+    reading.problems += check_waiting_channels(site, settings, greylist, reading.place)
     follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
     return Loaded(
         settings,

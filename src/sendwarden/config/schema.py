@@ -252,6 +252,12 @@ class MetermaidSettings(SettingsTable):
         description="The option file; read if it exists, or must if named here.",
         examples=['"metermaid.options"'],
     )
+    redis: bool = Field(
+        default=False,
+        description="Are its tables counted in the Redis that counting.redis names, by several Sendwardens "
+        "together? A change counts after a restart.",
+        examples=["true"],
+    )
 
 
 class NotifySettings(SettingsTable):

@@ -8,8 +8,8 @@ from sendwarden.core.texts import moment, sentence, shown_numbers
 # What happens with what is over a limit, by the name of the action (`OverLimit.name`).
 FOLLOWS: Mapping[str, str] = {
     "defer": (
-        "{more} is deferred until there is room again: a mail program shows an error, a mail server tries "
-        "again by itself."
+        "{more} is deferred until there is room again{alone}: a mail program shows an error, a mail server "
+        "tries again by itself."
     ),
     "refuse": "{more} is refused until there is room again.",
     "hold": (
@@ -20,6 +20,8 @@ FOLLOWS: Mapping[str, str] = {
     "slow": "{more} passes all the same, but each answer of the mail server takes longer.",
     "filter": '{more} passes all the same, by another way of the mail server ("{transport}").',
 }
+# What no waiting would let through is refused; of mail that comes in one message is never more than a limit.
+_ALONE = ", and refused for good where one message alone is more than the limit"
 _ALL_PERCENT = 100
 
 
@@ -41,5 +43,7 @@ def limit_paragraphs(reason: Reason, at: float) -> tuple[str, str]:
     named = Reason("limit-no-room", numbers) if "no_room_for" in numbers else reason
     soon = numbers["percent"] != _ALL_PERCENT
     more = "When the limit is reached, mail beyond it" if soon else "Mail beyond the limit"
-    follows = FOLLOWS[str(numbers["action"])].format(more=more, transport=numbers.get("transport", ""))
+    alone = "" if "whose" in numbers else _ALONE
+    transport = numbers.get("transport", "")
+    follows = FOLLOWS[str(numbers["action"])].format(more=more, alone=alone, transport=transport)
     return f"{moment(at)}: {sentence(named)}.", follows

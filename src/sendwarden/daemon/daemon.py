@@ -22,6 +22,7 @@ from sendwarden.config.load import Loaded, load
 from sendwarden.config.scanners import scanning_of
 from sendwarden.core.errors import SendwardenError
 from sendwarden.core.place import Problem, Severity
+from sendwarden.daemon.byhand import ByHand
 from sendwarden.daemon.clock import AnchoredClock
 from sendwarden.daemon.directory import AskedDirectory
 from sendwarden.daemon.greylist import GreylistDaemon
@@ -30,6 +31,7 @@ from sendwarden.daemon.log import FileEventLog
 from sendwarden.daemon.outbox import Outbox, RateOfNotices
 from sendwarden.daemon.process import (
     CONTROL_SOCKET,
+    cancelled,
     collect_garbage,
     collect_garbage_rarely,
     lock,
@@ -37,13 +39,12 @@ from sendwarden.daemon.process import (
     raise_descriptor_limit,
 )
 from sendwarden.daemon.reputation import AskedLists
-from sendwarden.daemon.shared import shared_room
+from sendwarden.daemon.shared import Shared
 from sendwarden.daemon.systemd import notify, notify_reloading, watchdog_interval_s
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.frontends.milter import MilterConnection
 from sendwarden.frontends.policy import PolicyConnection
 from sendwarden.service.allowance import Allowance
-from sendwarden.service.book import Book
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Served
 from sendwarden.service.desk import Desk
@@ -89,9 +90,14 @@ class Daemon:
         self._log = FileEventLog(state / EVENTS_FILE, self._clock)
         self._meters = MemoryMeters(configuration.site.meters)
         self._journal = Journal(state / STATE_FILE, self._meters, self._clock, self._log)
-        self._book = Book(self._clock, self._journal)
-        self._limiter = Limiter(configuration.site, self._book, self._clock)
-        self._room = shared_room(configuration.settings.counting, self._limiter, self._log)
+        counting = configuration.settings.counting
+        shared = Shared(counting, self._clock, self._log) if counting.redis else None
+        self._by_hand = ByHand(self._journal, self._clock, self._log, shared)
+        self._book = self._by_hand.book
+        self._limiter = Limiter(configuration.site, self._book, self._book.clock)
+        self._room = shared.room(self._limiter) if shared else None
+        sharing = shared and configuration.settings.metermaid.redis
+        self._tables = shared.tables(self._meters) if shared and sharing else None
         if self._room:
             self._limiter.share(self._room)
         else:
@@ -129,7 +135,7 @@ class Daemon:
             loop.add_signal_handler(number, handler)
         with lock(self._state):
             waiting = await self._journal.open(partial(secrets.token_bytes, 16))
-            self._open_book()
+            await self._by_hand.open(self._limiter, self._room)
             self._put_together(loop)
             loading = self._start(self._load())
             await asyncio.wait({loading}, timeout=LOAD_FIRST_S)
@@ -145,6 +151,10 @@ class Daemon:
                 self._start(work)
             if self._room:
                 self._start(self._room.run())
+            if self._tables:
+                self._start(self._tables.run())
+            if self._by_hand.sharing:
+                self._start(self._by_hand.sharing.run())
             writer = self._start(self._journal.run())
             for stored in waiting:
                 self._outbox.post_again(stored)
@@ -158,22 +168,12 @@ class Daemon:
             if self._broken:
                 raise Broken(f"stopped by an error of ours: {self._broken.splitlines()[-1]}")
 
-    def _open_book(self) -> None:
-        """Before the sockets open: states and overrides are few, and must not be missed by anybody."""
-        if bad := self._book.load(iter(self._journal.exceptions)):
-            self._log.warning("state-damaged", f"{bad} acts by hand")
-        self._book.on_change.append(self._by_hand)
-        self._by_hand("")
-
-    def _by_hand(self, _account: str) -> None:
-        self._limiter.set_by_hand(self._book.overrides())
-
     def _put_together(self, loop: asyncio.AbstractEventLoop) -> None:
         self._gate = Gate(1, loop.time)
         notices = self._configuration.settings.notify
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
-        self._desk = Desk(self._limiter, self._book, self._clock, self._log, self._meters)
+        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log, self._meters)
         self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
         self._desk.offer(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
@@ -183,7 +183,9 @@ class Daemon:
         chance = random.SystemRandom()
         asking = self._greylist.grosscheck(configuration)
         numbers = self._journal.references
-        outside = Outside(self._clock, numbers, self._log, lambda: 100 * chance.random(), asking)
+        outside = Outside(
+            self._clock, numbers, self._log, lambda: 100 * chance.random(), asking, self._tables
+        )
         self._configuration = configuration
         notices = configuration.settings.notify
         self._outbox.smtp = notices.smtp
@@ -202,7 +204,7 @@ class Daemon:
         self._judge.greylisting = ChannelGreylisting(configuration.site, kept, self._clock, numbers)
         watching = configuration.settings.mode == "watch"
         self._logins = Logins(
-            configuration.site.identity, self._book, self._clock, self._log, watching=watching
+            configuration.site.identity, self._book, self._book.clock, self._log, watching=watching
         )
         self._logins.on_login.append(self._limiter.seen)
 
@@ -341,8 +343,8 @@ class Daemon:
             return
         if fresh.settings.state != self._configuration.settings.state:
             self._log.warning("restart-needed", "state = names another folder: it is used after a restart")
-        if fresh.settings.counting.where != self._configuration.settings.counting.where:
-            self._log.warning("restart-needed", "counting.redis is another one: it is used after a restart")
+        if fresh.shared_where != self._configuration.shared_where:
+            self._log.warning("restart-needed", "another Redis, or use of it: it counts after a restart")
         for name in self._meters.reconfigure(fresh.site.meters):
             self._log.warning("meter-anew", name)
         self._use(fresh)
@@ -357,10 +359,7 @@ class Daemon:
         await self._listeners.drain()
         await self._outbox.close()
         self._directory.close()
-        others = self._tasks - {writer}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await cancelled(self._tasks - {writer})
         await self._lists.close()
         if self._room:
             await self._room.close()

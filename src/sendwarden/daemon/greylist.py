@@ -37,10 +37,10 @@ class GreylistDaemon:
         self._remote = UdpGreylist(clock.now, log)
         self._lines: FileQueryLog | None = None
         self._lines_path: Path | None = None
-        self._greylister = Greylister(greylist_rules(configuration.greylist))
+        self._greylister = Greylister(greylist_rules(configuration.greylist, configuration.site.identity))
         self.places = Places(configuration.greylist.triplets)
         self.service = Greylisting(self._greylister, clock, log)
-        self.verbs = GreyDesk(self._greylister, clock, log).verbs
+        self.verbs = GreyDesk(self.service, self.places, clock, log).verbs
 
     @property
     def kept(self) -> Mapping[str, Triplets | Clients]:
@@ -50,7 +50,7 @@ class GreylistDaemon:
 
     def use(self, configuration: Loaded, reputation: Reputation) -> None:
         settings = configuration.greylist
-        self._greylister.use(greylist_rules(settings))
+        self._greylister.use(greylist_rules(settings, configuration.site.identity))
         self.places.kept.most = settings.triplets
         self.service.checks = GreyChecks(reputation, settings.checks) if settings.checks else None
         self.service.manner = manner(settings, watching=configuration.settings.mode == "watch")

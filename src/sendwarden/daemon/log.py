@@ -14,7 +14,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,11 @@ OTHERS = "others like these"
 # Lines kept while they cannot be written.
 PENDING_LINES = 10_000
 STDERR = 2
+# Fields that hold seconds since the epoch inside, and are written as the log's own times are.
+TIMES = frozenset({"at", "until", "frees_at"})
+REASONS = "reasons"
+_LAST_TIME = 253402300800.0  # the year 10000
+_TIMED = TIMES | {REASONS}
 # Made once: `json.dumps` with options makes one for each line.
 _ENCODER = json.JSONEncoder(default=repr)
 
@@ -160,7 +165,25 @@ def _text(lines: Sequence[_Line]) -> bytes:
 
 def _line(at: float, kind: str, fields: Fields) -> bytes:
     known = fields() if callable(fields) else fields
-    return _ENCODER.encode({"at": _stamp(at), "event": kind, **known}).encode() + b"\n"
+    if not _TIMED.isdisjoint(known):
+        known = _with_times(known)
+    # "at" is the line's own: that of an act by hand is the same but for milliseconds.
+    line = {"at": "", "event": kind, **known}
+    line["at"] = _stamp(at)
+    return _ENCODER.encode(line).encode() + b"\n"
+
+
+def _with_times(fields: Mapping[str, object]) -> dict[str, object]:
+    """Times in the one form of the log, in reasons too."""
+    found: dict[str, object] = {}
+    for name, value in fields.items():
+        if name in TIMES and isinstance(value, int | float):
+            found[name] = _stamp(value) if 0 <= value < _LAST_TIME else value
+        elif name == REASONS and isinstance(value, list):
+            found[name] = [_with_times(one) if isinstance(one, dict) else one for one in value]
+        else:
+            found[name] = value
+    return found
 
 
 def _show(text: str) -> None:

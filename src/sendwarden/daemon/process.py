@@ -1,9 +1,11 @@
-"""What a daemon asks of its process: file descriptors, and to be the only one over its state."""
+"""What a daemon asks of its process: file descriptors, an end, and to be the only one over its state."""
 
+import asyncio
 import fcntl
 import gc
 import os
 import resource
+from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from sendwarden.core.errors import SendwardenError
 SPARE_DESCRIPTORS = 64
 # We ask for so many if the hard limit allows.
 WANTED_DESCRIPTORS = 65_536
+
+# How long a task may take to end before it is told again.
+CANCEL_AGAIN_S = 0.1
 
 STATE_REMEDY = 'set state = "..." in sendwarden.toml to a folder that can be written'
 
@@ -66,6 +71,15 @@ def collect_garbage() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+async def cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Have them end. One cancellation may get lost: redis-py swallows those that meet an answer."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
 def lock(folder: Path) -> FileIO:

@@ -10,8 +10,8 @@ says how. With EXTERNAL that name is the subject of a certificate; it counts onl
 webmail says of its mail (`engine.webmail`) is known at the end of a message.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -24,8 +24,9 @@ from sendwarden.service.access import TAG_MACRO
 from sendwarden.service.carried import with_carried
 from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
-from sendwarden.service.envelope import Envelope
+from sendwarden.service.envelope import Envelope, SmtpClient
 from sendwarden.service.gate import DEADLINE_S, Gate
+from sendwarden.service.greychannel import Later
 from sendwarden.service.judge import Heard, Judge
 from sendwarden.service.milter_terms import (
     ACCESS_ACTIONS,
@@ -33,6 +34,8 @@ from sendwarden.service.milter_terms import (
     ALLOWED_BY,
     ANSWERED,
     changes,
+    encoded,
+    login_of,
     macros_at_connection,
     unwanted_steps,
 )
@@ -60,7 +63,6 @@ from sendwarden.wire.milter.commands import (
 from sendwarden.wire.milter.flags import Action, MacroStage, Step
 from sendwarden.wire.milter.replies import (
     Answer,
-    Reply,
 )
 from sendwarden.wire.milter.session import FilterSession, Phase, negotiate
 
@@ -71,17 +73,6 @@ CHECKS_WITHIN_S = 5.0
 _REFUSALS = (Verdict.REFUSE, Verdict.DEFER)
 _CONTINUE = Answer.CONTINUE.encode()
 _AT_WORK = Answer.PROGRESS.encode()
-
-
-@dataclass(frozen=True, slots=True)
-class _Client:
-    """Who the mail server talks to, as far as it has said."""
-
-    address: str = ""
-    name: str = ""
-    helo: str = ""
-    port: int = 0
-    tag: str = ""  # of PORT_ACCESS
 
 
 class MilterConnection(Connection):
@@ -99,7 +90,7 @@ class MilterConnection(Connection):
         self._steps = Step(0)
         self._answered: frozenset[object] = frozenset()
         self._answers_mail = True
-        self._client = _Client()
+        self._client = SmtpClient()
         self._message: Envelope | None = None
 
     @property
@@ -139,7 +130,7 @@ class MilterConnection(Connection):
     def _connect(self, command: Connect) -> bool:
         address, name = command.client_address, command.hostname
         local = self._judge.site.programs != "together" and is_local(address, name, command.port)
-        self._client = _Client("" if local else address, name, port=command.port)
+        self._client = SmtpClient("" if local else address, name, port=command.port)
         if Stage.CONNECT not in self._judge.tables.by_milter:
             return False
         nothing_yet = Envelope("", "", "", self._known(self._session.macros()))
@@ -152,15 +143,14 @@ class MilterConnection(Connection):
 
     def _ask_tables(self, request: Request, take: Callable[[Decision], None], first: Ending = None) -> bool:
         """Have access tables asked about this step, ``take`` what they say, and answer."""
-        judge = self._judge
-        memo = judge.memo(request)
+        memo = self._judge.memo(request)
 
         def answer(decision: Decision, _took_s: float) -> None:
             take(decision)
             self._answer_step(request, decision, first)
 
         # Before the end of a message not every mail server takes a sign that we are at work.
-        self.once_heard(memo, partial(judge.access, request, memo), answer, b"")
+        self.once_heard(memo, partial(self._judge.access, request, memo), answer, b"")
         return True
 
     def _known(self, macros: dict[str, str]) -> dict[str, str]:
@@ -174,7 +164,7 @@ class MilterConnection(Connection):
         self._client = replace(self._client, helo=command.name)
 
     def _next_client(self, _command: QuitNewConnection) -> None:
-        self._client, self._message = _Client(), None
+        self._client, self._message = SmtpClient(), None
 
     def _quit(self, _command: Quit) -> None:
         self.end()
@@ -187,7 +177,12 @@ class MilterConnection(Connection):
     def _mail(self, command: Mail) -> None:
         self._renew_judge()
         macros = self._known(self._session.macros())
-        envelope = Envelope(bare_address(command.path), self._login(macros), macros.get("i", ""), macros)
+        envelope = Envelope(
+            bare_address(command.path),
+            login_of(macros, external=self._judge.site.external_logins),
+            macros.get("i", ""),
+            macros,
+        )
         envelope.keep_bytes = self._judge.site.body_bytes
         self._message = envelope
         ending: Ending = None
@@ -219,7 +214,7 @@ class MilterConnection(Connection):
         ending = self._conclusions.conclude(request, decision) if refused else None
         reply = _CONTINUE
         if decision.in_effect in _REFUSALS:
-            reply = _encoded(changes(decision, [], refusal_text(decision)))
+            reply = encoded(changes(decision, [], refusal_text(decision)))
         delay_s = max(
             0.0 if decision.watched else decision.delay_s, self._message.delay_s if self._message else 0.0
         )
@@ -259,12 +254,6 @@ class MilterConnection(Connection):
         newest = self._newest_judge()
         if newest is not self._judge and unwanted_steps(newest.site) & self._steps == self._steps:
             self._judge = newest
-
-    def _login(self, macros: dict[str, str]) -> str:
-        kind = macros.get("{auth_type}", "")
-        if not kind or (kind.upper() == "EXTERNAL" and not self._judge.site.external_logins):
-            return ""
-        return macros.get("{auth_authen}", "")
 
     def _abort(self, _command: Abort) -> None:
         """Behind our end it says nothing; without one somebody before us refused, or the client went."""
@@ -307,18 +296,18 @@ class MilterConnection(Connection):
         envelope.queue_id = self._session.macro("i") or envelope.queue_id
         asked = self._request(Stage.END_OF_MESSAGE, envelope, envelope.recipients)
         message = self._judge.named(envelope.message(asked))
-        waits = self._judge.greylist(message.request, message.headers)
-        if waits is None or isinstance(waits, Decision):
-            self._unless_it_waits(message, envelope, waits, 0.0)
-            return
-        known = partial(self._unless_it_waits, message, envelope)
-        self.answer_when_known(waits(CHECKS_WITHIN_S), known, CHECKS_WITHIN_S, _AT_WORK)
+        self._unless_it_waits(message, envelope, self._judge.greylist(message.request, message.headers), 0.0)
 
     def _unless_it_waits(
-        self, message: Message, envelope: Envelope, waits: Decision | None, took_s: float
+        self, message: Message, envelope: Envelope, waits: Decision | Later | None, took_s: float
     ) -> None:
-        if waits:
+        """Say what greylisting says, if anything; else what scanners, filters and limits do."""
+        if isinstance(waits, Decision):
+            self._judge.given_up(message.request.queue_id)  # of what the policy service has charged it
             self._say(message, envelope, took_s, waits)
+        elif waits:
+            known = partial(self._unless_it_waits, message, envelope)
+            self.answer_when_known(waits(CHECKS_WITHIN_S), known, CHECKS_WITHIN_S, _AT_WORK)
         elif scan := self._judge.scan(message):
             self._scan_first(scan, message, envelope, took_s)
         else:
@@ -391,7 +380,7 @@ class MilterConnection(Connection):
     ) -> None:
         replies = changes(decision, paths, refusal_text(decision))
         known = (one for one in replies if not ALLOWED_BY.get(type(one), Action(0)) & ~self._actions)
-        self.answer_soon(ending, _encoded(known), delay_s, deadline_s)
+        self.answer_soon(ending, encoded(known), delay_s, deadline_s)
 
     _TAKE: ClassVar[Mapping[object, Callable[["MilterConnection", Any], bool | None]]] = {
         Negotiate: _negotiate,
@@ -409,7 +398,3 @@ class MilterConnection(Connection):
         QuitNewConnection: _next_client,
         Quit: _quit,
     }
-
-
-def _encoded(replies: Iterable[Reply]) -> bytes:
-    return b"".join(reply.encode() for reply in replies)

@@ -18,8 +18,8 @@ from sendwarden.service.conclude import Conclusions
 from sendwarden.service.connection import Connection, Ending, in_turn
 from sendwarden.service.gate import DEADLINE_S, Gate
 from sendwarden.service.greychannel import Later
-from sendwarden.service.grosscheck import Memo
 from sendwarden.service.judge import Judge
+from sendwarden.service.memo import Memo
 from sendwarden.service.owed import Answer, OwedSteps
 from sendwarden.service.ports import EventLog
 from sendwarden.service.quick import Quick

@@ -17,7 +17,7 @@ from sendwarden.engine.backscatter import sayable
 from sendwarden.engine.channel import OTHER, Channel, Mode
 from sendwarden.engine.mapping.run import Result, TriedEntry
 from sendwarden.engine.world import GreylistCall, not_asked
-from sendwarden.service.grosscheck import Memo
+from sendwarden.service.memo import Memo
 from sendwarden.service.ports import MeterTables, Outside
 from sendwarden.service.site import Site
 

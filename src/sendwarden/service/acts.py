@@ -38,6 +38,8 @@ PER_MESSAGE = "per_message"
 SAY_HOW_MUCH = (
     "say how much: recipients=500/1h, messages=100/24h, per_message=300, a row's name, or unlimited"
 )
+# Of a text for whoever sends: an SMTP reply is a line, with help page and reference behind it.
+TELL_LETTERS = 300
 # No number of recipients has more.
 MOST_DIGITS = 9
 
@@ -148,14 +150,15 @@ class Acts:
         account, only = targets[0]
         channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
         channels += [SPAM_SCORED] * (not only)
-        gone = [name for name in channels if self._limiter.table.reset(name, account)]
+        gone = self._limiter.reset(account, only)
         if room := self._limiter.room:
             away = [name for name in channels if not await room.forget(key_of(name, account))]
             if away:
                 raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
         # Filters count over all channels.
         keys, go_on = await self._meters.reset(account) if not only else ([], await self._meters.of(account))
-        self._limiter.changed()
+        by, reason = acted(question).values()
+        await self._book.say_reset(account, only, str(by), str(reason))
         done = {"channels": gone, "meters": [one.record() for one in keys]}
         self._log.event("limits-reset", {"account": account, **done, **acted(question)})
         return {"account": account, **done, "goes_on": [one.record() for one in go_on]}
@@ -180,6 +183,8 @@ class Acts:
         tell = " ".join(text_of(question, "tell").split())
         if tell and State(wanted) not in INCIDENTS:
             raise Refusal("only of an account that is held or contained is anybody told: leave out --tell")
+        if len(tell) > TELL_LETTERS:
+            raise Refusal(f"what whoever sends is told has {TELL_LETTERS} letters at the most")
         entry = self._entry("state", question, account, state=wanted, tell=tell)
         if wanted == State.NORMAL.value:
             await self._end_incident(account, before, entry)

@@ -228,7 +228,7 @@ class Allowance:
             return Reason("limit-too-large" if limit.counter == BYTES else "limit-too-much", numbers)
         frees_at = time_of(over.frees)
         numbers["frees_at"] = frees_at
-        numbers["frees_in"] = max(1, round(frees_at - self._outside.clock.now()))
+        numbers["frees_in"] = max(1, round(frees_at - self.limiter.now()))
         return Reason("limit-over", numbers)
 
 

@@ -20,6 +20,8 @@ MOST_WAITING = 100_000
 MOST_AT_ONCE = 1_000
 # What a query of a directory may name: the account as a whole, and its parts.
 NAMES = ("account", "local", "domain")
+# Of an account and of a row that are told.
+LETTERS = 100
 # Pause between questions while the directory is down.
 DOWN_S = 5.0
 # An answer that is so old is not taken as the last word where it would cost somebody a message.
@@ -166,7 +168,8 @@ class Attributes:
         if entry is None:
             return
         if entry.row and entry.row not in self.rows:
-            self._log.warning("no-such-row", entry.row)
+            row = entry.row[:LETTERS]
+            self._log.warning("no-such-row", f'{account[:LETTERS]}: there is no row of limits "{row}"')
         if entry.row != (before.entry.row if before.entry else ""):
             self.on_change(account)
 

@@ -3,10 +3,10 @@
 An entry is durable before it counts. All are in memory; they are few.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import inf
-from typing import Any, Literal
+from math import inf, isfinite
+from typing import Any, Literal, get_args
 
 from sendwarden.core.account import State
 from sendwarden.core.units import Rate
@@ -19,21 +19,25 @@ from sendwarden.service.ports import Clock, Exceptions
 INCIDENTS = (State.HELD, State.CONTAINED)
 AFTER_INCIDENT_S = 14 * 86_400.0
 
-Kind = Literal["state", "limits", "incident"]
+Kind = Literal["state", "limits", "incident", "reset"]
+# How long it has to be known that counts were reset, in seconds.
+RESET_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One act by hand. It ends, and says who did it and why."""
 
-    kind: Kind  # "incident": one was ended by hand, and the account has less room until the entry ends
+    # "incident": one was ended by hand, and the account has less room until the entry ends; "reset": its
+    # counts began at 0, which is told to others and nothing that holds.
+    kind: Kind
     account: str
     reason: str
     by: str
     at: float
     until: float
     state: str = ""  # of kind "state", and the one before the end of an incident
-    channel: str = ""  # of kind "limits"; empty: all channels
+    channel: str = ""  # of kinds "limits" and "reset"; empty: all channels
     rates: tuple[tuple[str, int, int], ...] = ()  # counter, amount, window in seconds
     unlimited: bool = False
     row: str = ""  # of limits, whose rates these were when it was set: they take the place of all others
@@ -51,6 +55,11 @@ class Entry:
     def name_of(kind: str, account: str, channel: str = "") -> str:
         return f"{kind}\n{account}\n{channel}"
 
+    @classmethod
+    def name_of_record(cls, record: Mapping[str, Any]) -> str:
+        """Raises what `of` does."""
+        return cls.of(record).name
+
     @property
     def whole(self) -> bool:
         """Do its limits take the place of all others?"""
@@ -63,7 +72,12 @@ class Entry:
     def of(cls, record: Mapping[str, Any]) -> "Entry":
         """Raises `KeyError`, `TypeError` or `ValueError` for what is none."""
         entry = cls(**{**record, "rates": tuple((str(c), int(a), int(w)) for c, a, w in record["rates"])})
-        if entry.kind != "limits":
+        texts = (entry.account, entry.reason, entry.by, entry.state, entry.channel, entry.row)
+        if not all(isinstance(text, str) for text in texts) or not isfinite(entry.at + entry.until):
+            raise ValueError("not an entry")
+        if not isinstance(entry.per_message, int | None) or entry.kind not in get_args(Kind):
+            raise ValueError("not an entry of this version")
+        if entry.kind in {"state", "incident"}:
             State(entry.state)
         return entry
 
@@ -92,6 +106,10 @@ class Book:
     entries: dict[str, Entry] = field(default_factory=dict)
     # Told the account that something changed for.
     on_change: list[Callable[[str], None]] = field(default_factory=list)
+    # Told account and channel of counts that were reset at another process.
+    on_reset: list[Callable[[str, str], None]] = field(default_factory=list)
+    # Lets other processes know of what they do not know yet: do they? None: there are no others.
+    tell_others: Callable[[], Awaitable[bool]] | None = None
 
     def load(self, records: Iterator[Mapping[str, Any]]) -> int:
         """Take what was kept; how many could not be read."""
@@ -103,8 +121,41 @@ class Book:
             except (KeyError, TypeError, ValueError):
                 bad += 1
                 continue
-            self.entries[entry.name] = entry
+            if entry.kind != "reset":
+                self.entries[entry.name] = entry
         return bad
+
+    def hear(self, name: str, record: Mapping[str, Any] | None) -> bool:
+        """Take what was set, or taken out, at another process. False: it cannot be read, and counts not."""
+        if record is None:
+            if gone := self.entries.pop(name, None):
+                self._changed(gone.account)
+            return True
+        try:
+            entry = Entry.of(record)
+            entry.override()
+        except (KeyError, TypeError, ValueError):
+            return False
+        if entry.name != name:
+            return False
+        if entry.kind == "reset":
+            for reset in self.on_reset:
+                reset(entry.account, entry.channel)
+        else:
+            self.entries[name] = entry
+            self._changed(entry.account)
+        return True
+
+    async def say_reset(self, account: str, channel: str, by: str, reason: str) -> None:
+        """Where there are others, they reset what they counted too. Raises `StoreDown`."""
+        if self.tell_others:
+            now = self.clock.now()
+            entry = Entry("reset", account, reason, by, now, now + RESET_S, channel=channel)
+            await self.store.keep_exception(entry.name, entry.record())
+
+    async def others_know(self) -> bool | None:
+        """Do other processes know what was set here? None: there are none."""
+        return await self.tell_others() if self.tell_others else None
 
     async def put(self, entry: Entry) -> None:
         """Raises `StoreDown`, or `ValueError` for two limits of the same; then it does not count."""

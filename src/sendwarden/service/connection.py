@@ -15,8 +15,9 @@ from typing import TypeVar, cast
 from sendwarden.core.decision import Decision
 from sendwarden.engine.limits.shared import NeedsRoom
 from sendwarden.service.gate import DEADLINE_S, Gate
-from sendwarden.service.grosscheck import PATIENCE_S, Memo, Pending
-from sendwarden.service.ports import EventLog, Known, SharedRoom
+from sendwarden.service.grosscheck import PATIENCE_S
+from sendwarden.service.memo import Memo, Pending
+from sendwarden.service.ports import EventLog, SharedRoom
 
 # Where Linux's struct tcp_info has the milliseconds since data last arrived (tcpi_last_data_recv).
 _DATA_AGE = struct.Struct("=52xI")
@@ -243,7 +244,7 @@ class Connection(asyncio.Protocol, Served):
         still: bytes,
         took_s: float = 0.0,
     ) -> None:
-        """``then`` gets what was decided, and the seconds that greylisting took to answer first.
+        """``then`` gets what was decided, and the seconds that others took to answer first.
 
         ``decide`` uses the ``memo``, and may be called several times.
         """
@@ -253,7 +254,7 @@ class Connection(asyncio.Protocol, Served):
             assert memo is not None
             known = memo
 
-            def again(answer: Known, waited_s: float) -> None:
+            def again(answer: object, waited_s: float) -> None:
                 known.begin_again(answer)
                 self.once_heard(known, decide, then, still, took_s + waited_s)
 

@@ -91,7 +91,9 @@ class Desk:
         verb = self._verbs.get(str(question.get("verb")))
         if verb is None:
             raise Refusal(f"this daemon knows no verb {question.get('verb')!r}: is it of another version?")
-        return await verb(question)
+        answer = await verb(question)
+        others = await self._book.others_know()
+        return answer if others is None else {**answer, "others_know": others}
 
     # --- looking
 

@@ -19,6 +19,17 @@ ENTRY_BYTES = 200
 _HEADER_SIGNS = len(": \r\n")
 
 
+@dataclass(frozen=True, slots=True)
+class SmtpClient:
+    """Who the mail server talks to, as far as it has said."""
+
+    address: str = ""
+    name: str = ""
+    helo: str = ""
+    port: int = 0
+    tag: str = ""  # of PORT_ACCESS
+
+
 @dataclass(slots=True)
 class Envelope:
     """What the session has said of the current message."""

@@ -122,26 +122,19 @@ class ChannelGreylisting:
     def _decided(self, asked: _Asked, answers: Sequence[Answer]) -> Decision | None:
         """The severest: a message waits as a whole."""
         actions = {answer.action: answer for answer in answers}
-        blocked, grey = actions.get(Action.BLOCK), actions.get(Action.GREY)
-        if asked.want.watching or not (blocked or grey):
+        severest = actions.get(Action.BLOCK) or actions.get(Action.GREY)
+        if asked.want.watching or severest is None:
             self._passed(asked)
             return None
         request, channel = asked.request, asked.channel
-        numbers = {"client": asked.network, "why": asked.want.why}
-        if blocked:
-            verdict = Verdict.REFUSE
+        verdict, reason, enhanced = Verdict.DEFER, "greylisted", "4.7.1"
+        if severest.action is Action.BLOCK:
+            verdict, reason, enhanced = Verdict.REFUSE, "greylist-blocked", "5.7.1"
             if request.stage is Stage.END_OF_MESSAGE:
                 verdict = sayable(verdict, request, channel, self._site.internal, self._site.relays)
-            reason, enhanced, text = "greylist-blocked", "5.7.1", blocked.reason
-        else:
-            verdict, reason, enhanced, text = (
-                Verdict.DEFER,
-                "greylisted",
-                "4.7.1",
-                grey.reason if grey else "",
-            )
+        reasons = (Reason(reason, {"client": asked.network, "why": asked.want.why}),)
         decision = Decision(
-            verdict, channel.name, asked.account, (Reason(reason, numbers),), text=text, enhanced=enhanced
+            verdict, channel.name, asked.account, reasons, text=severest.reason, enhanced=enhanced
         )
         same = (channel.name, asked.account, asked.network, verdict)
         return self._repeats.once(same, decision, self._limiter.quantum)

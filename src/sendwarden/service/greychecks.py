@@ -26,6 +26,10 @@ class GreyChecks:
         asked = [one.list for one in reputation.watched if {one.list.name, one.list.kind} & self._names]
         self.lists = tuple(one.name for kind in _ORDER for one in asked if one.kind == kind)
 
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        return tuple(name for name in self._reputation.out_of_service if name in self.lists)
+
     def ask(self, asked: Question) -> Findings | FinishChecks:
         sender = "" if asked.sender == "<>" else asked.sender
         domain = sender_domain(sender)

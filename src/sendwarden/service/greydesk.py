@@ -1,10 +1,11 @@
-"""What a postmaster asks and does by hand about single triplets: verbs of the desk."""
+"""What a postmaster asks of greylisting, and does by hand about single triplets: verbs of the desk."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sendwarden.engine.greylist.decide import Greylister
-from sendwarden.engine.greylist.question import Question
+from sendwarden.engine.greylist.places import Places
+from sendwarden.engine.greylist.question import Action, Question
+from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.ports import Clock, EventLog
 from sendwarden.service.question import NO_REASON, Refusal, acted, text_of
 
@@ -15,14 +16,33 @@ Answer = dict[str, Any]
 class GreyDesk:
     """Answers about what greylisting remembers."""
 
-    def __init__(self, greylister: Greylister, clock: Clock, log: EventLog) -> None:
-        self._greylister = greylister
+    def __init__(self, greylisting: Greylisting, places: Places, clock: Clock, log: EventLog) -> None:
+        self._greylisting = greylisting
+        self._greylister = greylisting.greylister
+        self._places = places
         self._clock = clock
         self._log = log
         self.verbs = {
+            "greylist-counts": self._counts,
             "greylist-show": self._show,
             "greylist-allow": self._allow,
             "greylist-forget": self._forget,
+        }
+
+    async def _counts(self, _question: Asked) -> Answer:
+        """Since the start, but for what is remembered."""
+        counted, known, now = self._greylisting, self._greylister, self._clock.now()
+        checks = counted.checks
+        return {
+            "answers": {action.value: counted.said[action] for action in Action},
+            "triplets": len(known.triplets),
+            "waiting": known.triplets.waiting(now),
+            "networks": len(known.clients),
+            "checks": dict(counted.found)
+            | {name: counted.found[name] for name in (checks.lists if checks else ())},
+            "out_of_service": list(checks.out_of_service if checks else ()),
+            "unanswered": counted.unanswered,
+            "dropped": counted.dropped,
         }
 
     async def _show(self, question: Asked) -> Answer:
@@ -37,6 +57,7 @@ class GreyDesk:
             "free_in_s": max(0.0, free_at - now) if free_at else 0.0,
             "passes": self._greylister.clients.count(network, now),
             "exempt": self._greylister.exempt(asked, network, now),
+            "new_network": bool(asked.account) and self._places.is_new(asked.account, network, now),
         }
 
     async def _allow(self, question: Asked) -> Answer:
@@ -61,7 +82,8 @@ class GreyDesk:
     def _triplet(self, question: Asked) -> tuple[Question, str, int]:
         names = ("sender", "recipient", "client", "helo", "account")
         sender, recipient, client, helo, account = (text_of(question, name) for name in names)
-        asked = Question(sender, recipient, client, helo or None, account)
+        # What channels make wait, they make wait by account.
+        asked = Question(sender, recipient, client, helo or None, account, bool(account))
         network = self._greylister.keys.network(client)
         if not network:
             raise Refusal(f"{client!r} is no IP address: write 192.0.2.7")

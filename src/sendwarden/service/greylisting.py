@@ -159,14 +159,16 @@ class Greylisting:
             self._log.event("greylist", lambda: _fields(asked, answer, took_s, want, watched=watched))
 
     def status(self) -> str:
-        """The line of gross's status service."""
+        """The line of gross's status service. Its first number is 1 while a list is out of service."""
         now = self._clock.now()
         lists = self.checks.lists if self.checks else ()
         said, waiting = self.said, self.greylister.triplets.waiting(now)
         rate = said.total() / max(1.0, now - self._began)
         found = ", ".join(str(self.found[name]) for name in lists)
+        out = ", ".join(self.checks.out_of_service) if self.checks else ""
+        health = f"1: Grossd asks without {out}." if out else "0: Grossd OK."
         return (
-            f"0: Grossd OK. Update queue: {waiting} (In: {waiting} + Out: 0) "
+            f"{health} Update queue: {waiting} (In: {waiting} + Out: 0) "
             f"Trust: {said[Action.TRUST]} Match: {said[Action.MATCH]} Greylist: {said[Action.GREY]} "
             f"Block: {said[Action.BLOCK]} Queries/sec: {rate:.6f} "
             f"Dnsbl matches: grossd dnsbl matches ({', '.join(lists)}): {found}"

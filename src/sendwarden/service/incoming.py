@@ -127,7 +127,7 @@ class Incoming:
             "used": over.used,
             "window": WINDOWS[over.limit.window].seconds,
             "frees_at": frees_at,
-            "frees_in": max(1, round(frees_at - self._outside.clock.now())),
+            "frees_in": max(1, round(frees_at - self._limiter.now())),
         }
         decision = replace(
             self._plain(request),

@@ -7,6 +7,8 @@ be said of it (`engine.backscatter`), and `service.rulings` makes one answer of 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from sendwarden.core.decision import Decision, Message, Reason, Request, Stage, Verdict, go_ahead
@@ -22,8 +24,8 @@ from sendwarden.engine.webmail import Headers, sender_of
 from sendwarden.service.access import AccessTables
 from sendwarden.service.allowance import Allowance, Whole
 from sendwarden.service.greychannel import ChannelGreylisting, Later
-from sendwarden.service.grosscheck import Memo, memo_of
 from sendwarden.service.lending import Lending
+from sendwarden.service.memo import Memo, memo_of
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
 from sendwarden.service.rulings import ACCEPTED, Hearing, joined
 from sendwarden.service.scanned import with_findings
@@ -198,9 +200,11 @@ class Judge:
         return self.greylisting.ask(request, self.channel(request), self.account(request), headers)
 
     def memo(self, request: Request) -> Memo | None:
-        """What filters and tables need that may ask greylisting, and then run again; None: none does."""
+        """What filters and tables need that may ask somebody, and then run again; None: none does."""
+        outside = self._outside
+        asks = (self.site.asks_greylist and outside.greylist) or (self.site.meters and outside.tables)
         account = self.account(request) if request.login else ""
-        return memo_of(self._outside, self._meters, account) if self.site.asks_greylist else None
+        return memo_of(outside, self._meters, account) if asks else None
 
     def message(
         self, message: Message, trace: list[ScriptRun] | None = None, channel: Channel | None = None
@@ -279,7 +283,7 @@ class Judge:
         if channel.sourcefilter is None and not channel.destinationfilters:
             return go_ahead(channel.name, self.account(request))
         hearing = self._hearing(request, memo)
-        self._hear(message, channel, hearing, trace)
+        self._hear(message, channel, hearing, trace, memo)
         if hearing.plain:
             found = go_ahead(channel.name, self.account(request))
             return replace(found, reasons=tuple(hearing.notes.values())) if hearing.notes else found
@@ -295,7 +299,7 @@ class Judge:
             if not memo.replaying:
                 warn(warning, about)
 
-        return Hearing(memo.now, memo, memo.chance, warn_once, rulings, memo.greylist)
+        return Hearing(memo.now, memo, memo.chance, warn_once, rulings, memo.greylist, memo.notes)
 
     def _looks(self, request: Request, channel: Channel) -> bool:
         """Does anything of ours look at the header of such a message?"""
@@ -320,7 +324,12 @@ class Judge:
         )
 
     def _hear(
-        self, message: Message, channel: Channel, hearing: Hearing, trace: list[ScriptRun] | None
+        self,
+        message: Message,
+        channel: Channel,
+        hearing: Hearing,
+        trace: list[ScriptRun] | None,
+        memo: Memo | None,
     ) -> None:
         recipients = tuple(hearing.rulings)
         request = message.request
@@ -328,11 +337,15 @@ class Judge:
         sender = self.account(request) if by_account else _shown(request.sender)
         mail = Mail(message.headers, sender, _all_shown(recipients), message.body, message.size_bytes)
         mail.findings = message.findings
+        numbers = count()
 
         def run(script: Script, those: tuple[str, ...]) -> None:
             apart = script.facts.recipient and channel.count == "recipient"
             for group in [(one,) for one in those] if apart else [those]:
-                outcome = script.run(mail, _all_shown(group), world=hearing, trace=trace is not None)
+                evaluate = partial(
+                    script.run, mail, _all_shown(group), world=hearing, trace=trace is not None
+                )
+                outcome = memo.run(next(numbers), evaluate) if memo else evaluate()
                 if trace is not None:
                     trace.append(ScriptRun(script, group, outcome))
                 hearing.take(outcome, script.name, group)

@@ -18,7 +18,7 @@ from sendwarden.engine.limits.charges import Asked, Charges
 from sendwarden.engine.limits.meter import AccountMeter
 from sendwarden.engine.limits.outcome import Taken
 from sendwarden.engine.limits.overrides import Override
-from sendwarden.engine.limits.rules import UNLIMITED, Counts, Limits, lowest
+from sendwarden.engine.limits.rules import NO_LIMITS, UNLIMITED, Counts, Limits, lowest
 from sendwarden.engine.limits.shared import SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import quantum_of
@@ -93,6 +93,10 @@ class Limiter:
         for forget in self.on_change:
             forget()
 
+    def now(self) -> float:
+        """By the clock that accounts are counted by."""
+        return self._clock.now()
+
     def tick(self) -> None:
         """To be called several times a second."""
         now = self._clock.now()
@@ -109,11 +113,34 @@ class Limiter:
         self.charges.turn(quantum)
         self.incoming_charges.turn(quantum)
 
+    def set_back(self) -> None:
+        """The clock was ahead, and is set back. Accounts begin anew; what they sent is known where all count.
+
+        Of open messages nothing is given back any more, and incoming mail is counted from 0.
+        """
+        before, self.quantum = self.quantum, quantum_of(self._clock.now())
+        for meter in self.table.leave_all():
+            if isinstance(meter, SharedMeter):
+                meter.set_back(before - self.quantum)
+        self.incoming.leave_all()
+        self.charges.forget_all(self.quantum)
+        self.incoming_charges.forget_all(self.quantum)
+        self.changed()
+
+    def reset(self, account: str, channel: str = "") -> list[str]:
+        """What the account sent counts no more, on this channel or on all; on which there was something."""
+        names = [one.name for one in self.site.channels if channel in ("", one.name)]
+        names += [SPAM_SCORED] * (not channel)
+        gone = [name for name in names if self.table.reset(name, account)]
+        self.changed()
+        return gone
+
     def use_attributes(self, attributes: Attributes | None) -> None:
         """From now on a directory may name other rows; None: no more."""
         self.attributes = attributes
         if attributes is not None:
-            attributes.rows, attributes.most = self.site.rows.keys(), self.site.most_accounts
+            attributes.rows = {*self.site.rows, NO_LIMITS}
+            attributes.most = self.site.most_accounts
             attributes.on_change = self._renew
         self.changed()
 
@@ -149,7 +176,8 @@ class Limiter:
             return None
         now = self._clock.now()
         if self.attributes is not None and limits and not account.startswith("["):
-            limits = self.site.rows.get(self.attributes.row(account), limits)
+            row = self.attributes.row(account)
+            limits = UNLIMITED if row == NO_LIMITS else self.site.rows.get(row, limits)
         overrides = self.overrides(channel, account)
         for override in overrides:
             limits = override.changed(limits)

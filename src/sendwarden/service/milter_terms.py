@@ -1,5 +1,7 @@
 """What a milter asks of a mail server: steps, macros, changes it may make; and a decision as such changes."""
 
+from collections.abc import Iterable, Mapping
+
 from sendwarden.core.decision import Decision, Stage, Verdict
 from sendwarden.core.identity import bare_address
 from sendwarden.service.access import TAG_MACRO
@@ -93,6 +95,14 @@ def macros_at_connection(site: Site) -> str:
     return " ".join(wanted)
 
 
+def login_of(macros: Mapping[str, str], *, external: bool) -> str:
+    """The name that was authenticated; "": none. ``external``: does a client certificate name an account?"""
+    kind = macros.get("{auth_type}", "")
+    if not kind or (kind.upper() == "EXTERNAL" and not external):
+        return ""
+    return macros.get("{auth_authen}", "")
+
+
 def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
     """Everything to send at the end of a message, the answer last."""
     if decision.watched or (decision.plain and not decision.changes):
@@ -114,3 +124,8 @@ def changes(decision: Decision, paths: list[str], text: str) -> list[Reply]:
         replies.append(Quarantine(" ".join(clean_lines(text))))
     # Continue, never a refusal, behind a quarantine: with one the mail server forgets it.
     return [*replies, Answer.CONTINUE]
+
+
+def encoded(replies: Iterable[Reply]) -> bytes:
+    """As they are sent."""
+    return b"".join(reply.encode() for reply in replies)

@@ -1,8 +1,8 @@
 """What the service asks of the outside world. Adapters implement these, tests fake them."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sendwarden.core import dns
 from sendwarden.core.account import State
@@ -16,6 +16,8 @@ from sendwarden.wire.sjsms import Reply
 
 __all__ = [
     "AccountStates",
+    "Act",
+    "ActsAway",
     "Answered",
     "Checks",
     "Clock",
@@ -29,14 +31,22 @@ __all__ = [
     "FinishChecks",
     "Ledger",
     "MeterTables",
+    "News",
     "Outside",
     "QueryLog",
     "References",
     "RemoteGreylist",
     "Resolver",
     "Scanner",
+    "SharedActs",
     "SharedRoom",
+    "SharedTables",
+    "SharedTime",
+    "TableCall",
 ]
+
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -82,6 +92,63 @@ class Exceptions(Protocol):
 
     async def keep_exception(self, name: str, record: Mapping[str, object] | None) -> None:
         """Returns when it is durable; None: it is gone. Raises `StoreDown`."""
+        ...
+
+
+class Act(NamedTuple):
+    """Something that was set by hand, or is gone, as several processes share it."""
+
+    name: str
+    record: Mapping[str, Any] | None  # None: it is gone
+    until: float  # so long anybody has to know of it
+    mark: str  # that no other act has
+    version: int  # the later of two has the larger one; 0: it has none yet
+
+
+class News(NamedTuple):
+    """What came to the place where acts are shared."""
+
+    place: str  # which it is; another one after it lost its memory
+    upto: int  # so far of what came there was heard
+    acts: tuple[Act, ...]
+    more: bool  # is there more that came?
+
+
+class ActsAway(SendwardenError):
+    """The place where acts are shared gave no answer; the text says why."""
+
+
+class SharedActs(Protocol):
+    """Where several processes share what was set by hand."""
+
+    @property
+    def name(self) -> str:
+        """Where it is, for the log."""
+        ...
+
+    async def exchange(self, acts: Sequence[Act], place: str, since: int, *, hear: bool) -> News:
+        """Tell these, and ``hear`` what came ``since`` to that ``place``; of another one all.
+
+        Raises `ActsAway`. What has no version is the latest and gets one, unless it was told before. What
+        has one stands if that is the largest.
+        """
+        ...
+
+
+class SharedTime(Protocol):
+    """The time by which several processes count together."""
+
+    @property
+    def quantum(self) -> int:
+        """That runs."""
+        ...
+
+    def own(self) -> float:
+        """By this process' own clock, in seconds since the epoch."""
+        ...
+
+    def hear(self, asked: float, heard: float, there: float) -> None:
+        """It was ``there`` where they count, between two times of our own."""
         ...
 
 
@@ -166,10 +233,40 @@ class Known(NamedTuple):
     text: str | None
 
 
-# Gives the same a little later.
-AskLater = Callable[[], Coroutine[None, None, Known]]
+# Gives what was asked for a little later.
+AskLater = Callable[[], Coroutine[None, None, object]]
 # What a callout asks, and the account that the mail is of ("": none).
 AskGreylist = Callable[[GreylistCall, str], Known | AskLater]
+
+
+class TableCall(NamedTuple):
+    """A call of a MeterMaid table: a method of `MeterTables`, and what it is given."""
+
+    method: str
+    table: str
+    key: str
+    text: str = ""  # the value to store, or by how much to adjust
+    now: float = 0.0
+
+
+class SharedTables(Protocol):
+    """MeterMaid's tables where several processes share them. Nobody waits for them beyond their deadline."""
+
+    @property
+    def away(self) -> bool:
+        """Do they not answer these days, so that nobody need ask?"""
+        ...
+
+    async def ask(self, call: TableCall, here: Callable[[], T]) -> T:
+        """What they say. ``here`` does the same in this process, and is the answer where they give none.
+
+        Raises `MeterError` as `MeterTables` does.
+        """
+        ...
+
+    def owe(self, call: TableCall) -> None:
+        """Tell them when they answer again what was done here alone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +278,7 @@ class Outside:
     log: EventLog
     chance: Callable[[], float]  # from 0 to just under 100, evenly
     greylist: AskGreylist | None = None  # what the callout grosscheck asks; None: it fails
+    tables: SharedTables | None = None  # None: meters of callouts are this process' own
 
 
 class Ledger(Protocol):
@@ -237,6 +335,11 @@ class Checks(Protocol):
     @property
     def lists(self) -> tuple[str, ...]:
         """Names of the lists as findings have them: rhsbl, dnswl, dnsbl."""
+        ...
+
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        """Those that are not believed now, or do not answer."""
         ...
 
     def ask(self, asked: Question) -> Findings | FinishChecks:

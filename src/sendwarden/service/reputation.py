@@ -272,6 +272,12 @@ class Reputation:
 
     # --- showing
 
+    @property
+    def out_of_service(self) -> tuple[str, ...]:
+        """Names of lists that weigh nothing now."""
+        now = self._clock.now()
+        return tuple(one.list.name for one in self.watched if one.health.unfit or one.health.rests(now))
+
     def status(self) -> list[Mapping[str, object]]:
         """All lists with their standing and what was counted, without secrets."""
         now = self._clock.now()

@@ -58,20 +58,21 @@ class MemoryMeters:
     def tables(self) -> Mapping[str, AnyTable]:
         return self._tables
 
-    def _table(self, name: str) -> AnyTable:
+    def table(self, name: str) -> AnyTable:
+        """Raises `MeterError`."""
         table = self._tables.get(name.lower())
         if table is None:
             raise MeterError("there is no such table")
         return table
 
     def _throttles(self, name: str) -> ThrottleTable:
-        table = self._table(name)
+        table = self.table(name)
         if not isinstance(table, ThrottleTable):
             raise MeterError(f"a {table.options.type} table, not a throttle table")
         return table
 
     def _simple(self, name: str) -> SimpleTable:
-        table = self._table(name)
+        table = self.table(name)
         if not isinstance(table, SimpleTable):
             raise MeterError(f"a {table.options.type} table, not a simple table")
         return table
@@ -92,10 +93,10 @@ class MemoryMeters:
         return self._simple(table).adjust(key, delta)
 
     def remove(self, table: str, key: str) -> None:
-        self._table(table).remove(key)
+        self.table(table).remove(key)
 
     def defer(self, table: str, key: str, now: float) -> bool:
-        found = self._table(table)
+        found = self.table(table)
         if not isinstance(found, GreylistTable):
             raise MeterError(f"a {found.options.type} table, not a greylisting table")
         return found.defer(key, now)

@@ -1,12 +1,15 @@
 -- What all processes used of some accounts' limits; see sendwarden.engine.limits.shared for what it means.
--- KEYS: one a question. ARGV: which process asks, how long a pool that nobody tells is kept in seconds, then the
--- questions as JSON: {teller, q, rows: [[quantum, counts...]...], want: [counts...], whole, look,
--- limits: [[counter, length, step, most]...]}.
+-- KEYS: one a question. ARGV: which process asks, how long a pool that nobody tells is kept in seconds, which quantum
+-- it is ("": by Redis' own clock), then the questions as JSON: {teller, q, rows: [[quantum, counts...]...],
+-- want: [counts...], whole, look, limits: [[counter, length, step, most]...]}.
 -- A pool is {first, old, recent}: of `old` quanta only the sum is known, of `recent` ones who used what. Counters
--- are numbered from 0, as in sendwarden.engine.limits.rules.
+-- are numbered from 0, as in sendwarden.engine.limits.rules. Where this form changes, so must the keys' name.
+-- Who asks in another quantum than ours is told that his clock is `off`, and nothing else happens: no process' clock
+-- may spoil what others count. A pool that cannot be read is begun anew (`anew`).
 local process, kept = ARGV[1], tonumber(ARGV[2])
+local here = tonumber(ARGV[3]) or math.floor(redis.call('TIME')[1] / 30)
 local me -- who tells
-local PARTS, RECENT = 10, 20
+local PARTS, RECENT, MOST_ROWS = 10, 20, 10000
 local WINDOWS = {{20, 1}, {120, 10}, {2880, 120}} -- length and step in quanta
 
 local function first_counted(length, step, now)
@@ -93,13 +96,36 @@ local function granted(ask, old, recent)
     return grant
 end
 
-local answers = {}
-for i, key in ipairs(KEYS) do
-    local ask = cjson.decode(ARGV[i + 2])
-    me = process .. ':' .. ask.teller
+local function number(value)
+    return type(value) == 'number' and value >= 0 and value < 2 ^ 53
+end
+
+-- Raises an error for what is no list of rows, of which the counts begin at some place.
+local function checked(rows, from)
+    assert(type(rows) == 'table' and #rows <= MOST_ROWS)
+    for _, row in ipairs(rows) do
+        assert(type(row) == 'table' and number(row[1]) and (from < 3 or type(row[2]) == 'string'))
+        for c = from, #row do assert(number(row[c])) end
+    end
+    return rows
+end
+
+local function pool_at(key)
     local raw = redis.call('GET', key)
-    local pool = raw and cmsgpack.unpack(raw) or {0, {}, {}}
-    local first = math.max(pool[1], ask.q - RECENT)
+    if not raw then return {0, {}, {}} end
+    local pool = cmsgpack.unpack(raw)
+    assert(type(pool) == 'table' and number(pool[1]))
+    return {pool[1], checked(pool[2], 2), checked(pool[3], 3)}, true
+end
+
+local function answered(key, ask)
+    if ask.look and math.abs(ask.q - here) > 1 then return {off = true} end
+    local read, pool, there = pcall(pool_at, key)
+    if not read then pool, there = {0, {}, {}}, true end
+    local now = ask.look and ask.q or here
+    me = process .. ':' .. ask.teller
+    -- Of a pool from later than now, Redis' clock was set back: from now on it is told again who used what.
+    local first = math.min(math.max(pool[1], now - RECENT), now)
     local old, recent = pool[2], {}
     for _, row in ipairs(pool[3]) do
         if row[1] >= first then
@@ -110,14 +136,14 @@ for i, key in ipairs(KEYS) do
             old[#old + 1] = sum
         end
     end
-    old = merged(old, ask.q)
+    old = merged(old, now)
     local mine
     for _, row in ipairs(ask.rows) do
         local quantum = table.remove(row, 1)
-        if quantum >= first then tell(recent, quantum, row) end
+        if quantum >= first and quantum <= here + 1 then tell(recent, quantum, row) end
         mine = row
     end
-    local answer = {first = first}
+    local answer = {first = first, anew = not read or nil}
     if ask.look then
         answer.granted = granted(ask, old, recent)
         for c = 1, #answer.granted do mine[c] = mine[c] + answer.granted[c] end
@@ -141,9 +167,14 @@ for i, key in ipairs(KEYS) do
     end
     if #old + #recent > 0 then
         redis.call('SET', key, cmsgpack.pack({first, old, recent}), 'EX', kept)
-    elseif raw then
+    elseif there then
         redis.call('DEL', key)
     end
-    answers[i] = cjson.encode(answer)
+    return answer
+end
+
+local answers = {}
+for i, key in ipairs(KEYS) do
+    answers[i] = cjson.encode(answered(key, cjson.decode(ARGV[i + 3])))
 end
 return answers

@@ -6,15 +6,18 @@ is on its way, others about it wait for the next. In a cluster one call goes to 
 Nobody waits longer than `DEADLINE_S`. A deadline that passed, or an error, opens the breaker: from then on
 what is known here must do, at once, until a probe in the background is answered again. What was counted
 meanwhile is then told; since all that is told is absolute, it is added to what the others counted, and once.
+
+All count by the clock of the pool: it is asked at the start and every `CLOCK_S`, and whoever asks for room in
+another quantum than the pool's is told so, and asks for the time. In a cluster the clock is that of one node.
 """
 
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib.resources import files
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -28,7 +31,7 @@ from sendwarden.engine.limits.rules import Counts
 from sendwarden.engine.limits.shared import Answer, NeedsRoom, Question, Row, SharedMeter
 from sendwarden.engine.limits.table import LimitTable
 from sendwarden.engine.limits.windows import QUANTUM_S, WINDOWS
-from sendwarden.service.ports import EventLog
+from sendwarden.service.ports import EventLog, SharedTime
 
 # How long an answer waits for the pool.
 DEADLINE_S = 0.05
@@ -39,8 +42,9 @@ CALL_S = 1.0
 # Questions that travel together, and calls on their way at a time.
 TOGETHER = 200
 CALLS = 8
-# Between two probes of a pool that is away.
+# Between two probes of a pool that is away, and between two questions what time it is.
 PROBE_S = 0.25
+CLOCK_S = 10.0
 # Accounts told of in one go once their quantum has ended, and the pause to the next.
 TOLD_TOGETHER = 200
 PAUSE_S = 0.05
@@ -52,6 +56,12 @@ KEPT_S = (WINDOWS[-1].length + WINDOWS[-1].step + 1) * QUANTUM_S
 Client = Redis | RedisCluster
 # Rows of an account that a pool can have: some 60 of the day, and one for each quantum of late.
 MOST_ROWS = 1000
+# Letters of an error in the log, that may quote what was read.
+MOST_SAID = 200
+# Asks what time it is, of the node that has its key.
+_TIME = "return redis.call('TIME')"
+# What is answered to who asks in another quantum than the pool's.
+OFF = Answer(Counts(), 0, (), (), off=True)
 
 Waiting = list[tuple[Counts, "asyncio.Future[bool]"]]
 
@@ -69,17 +79,38 @@ def connect(url: str, password: str, *, cluster: bool) -> Client:
     return Redis.from_url(url, max_connections=4 * CALLS, **options)
 
 
+class Breaker:
+    """Whether a Redis answers for one purpose, and what the event log says of it."""
+
+    def __init__(self, log: EventLog, name: str, kind: str, meanwhile: str) -> None:
+        """Its lines are called ``kind``-away and ``kind``-back; ``meanwhile`` says what holds."""
+        self.away = False
+        self._log = log
+        self._name = name
+        self._kind = kind
+        self._meanwhile = meanwhile
+
+    def trouble(self, what: str) -> None:
+        if not self.away:
+            self.away = True
+            self._log.warning(f"{self._kind}-away", f"{self._name}: {what}; {self._meanwhile}")
+
+    def well(self) -> None:
+        if self.away:
+            self.away = False
+            self._log.event(f"{self._kind}-back", {"where": self._name})
+
+
 class RedisRoom:
     """`SharedRoom`. Run `run` as a task, end with `close`."""
 
-    def __init__(
-        self, client: Client, table: LimitTable, quantum: Callable[[], int], log: EventLog, name: str
-    ) -> None:
+    def __init__(self, client: Client, table: LimitTable, time: SharedTime, log: EventLog, name: str) -> None:
         """``name`` says where it is, for the log."""
-        self.away = False
+        self._breaker = Breaker(log, name, "counts", "limits go by what is known here")
         self._client = client
         self._table = table
-        self._quantum = quantum
+        self._time = time
+        self.now = ""  # which quantum it is there, if not by its own clock
         self._log = log
         self._name = name
         self._me = secrets.token_hex(8)
@@ -93,6 +124,15 @@ class RedisRoom:
         self._scheduled = False
         self._untold: dict[SharedMeter, None] = {}
         self._ended = False
+        self._clock_asked = 0.0
+
+    async def begin(self) -> None:
+        """Find out what time it is there. To be called before anything is counted."""
+        await self._ask_time()
+
+    @property
+    def away(self) -> bool:
+        return self._breaker.away
 
     # --- asking
 
@@ -114,7 +154,7 @@ class RedisRoom:
                 return answered.result()
             await asyncio.sleep(0)
         answered.cancel()
-        self._trouble(f"no answer within {1000 * DEADLINE_S:g} ms")
+        self._breaker.trouble(f"no answer within {1000 * DEADLINE_S:g} ms")
         return False
 
     def _schedule(self) -> None:
@@ -154,66 +194,90 @@ class RedisRoom:
                 yield some
 
     async def _exchange(self, waiting: dict[SharedMeter, Waiting]) -> None:
-        quantum = self._quantum()
+        quantum = self._time.quantum
         wanted = {meter: [counts for counts, _ in those] or [Counts()] for meter, those in waiting.items()}
         questions = [meter.question(quantum, counts) for meter, counts in wanted.items()]
-        answers: list[Answer] | None = None
+        usable: set[SharedMeter] = set()
         try:
             answers = await self._call(questions)
             for meter, question, answer in zip(waiting, questions, answers or (), strict=False):
-                meter.learn(question, answer)
+                if answer is not None:
+                    usable.add(meter)
+                    meter.learn(question, answer)
+            if OFF in (answers or ()):
+                await self._ask_time()  # then they ask again
         finally:
             self._asked.difference_update(waiting)
-            for _counts, answered in chain.from_iterable(waiting.values()):
-                if not answered.done():
-                    answered.set_result(answers is not None)
+            for meter, those in waiting.items():
+                for _counts, answered in those:
+                    if not answered.done():
+                        answered.set_result(meter in usable)
             task = asyncio.current_task()
             assert task
             self._calls.discard(task)  # now, so that what waits can go
             if self._waiting:
                 self._schedule()
 
-    async def _call(self, questions: Sequence[Question]) -> list[Answer] | None:
-        """None: there was no answer that could be used."""
+    async def _call(self, questions: Sequence[Question]) -> list[Answer | None] | None:
+        """What can be used of the answers: None for one that cannot, or for all."""
         keys = [_key(question.key) for question in questions]
-        words = [self._me, str(KEPT_S), *map(_asked, questions)]
+        words = [self._me, str(KEPT_S), self.now, *map(_asked, questions)]
         try:
             async with asyncio.timeout(CALL_S):
-                said: Any = await (self._script(keys=keys, args=words) if keys else self._client.ping())
-            answers = [_answer(said[number]) for number in range(len(questions))]
+                answered: Any = await self._script(keys=keys, args=words)
+            answers = [self._heard(question, answered[n]) for n, question in enumerate(questions)]
         except Exception as error:  # noqa: BLE001 - a cluster's are no RedisError, and answers may be anything
-            self._trouble(_said(error))
+            self._breaker.trouble(said(error))
             return None
-        self._well()
+        self._breaker.well()
         return answers
 
-    # --- whether it answers
+    def _heard(self, question: Question, answered: bytes) -> Answer | None:
+        """One account's answer; one that is none is no trouble of the others."""
+        try:
+            answer = _answer(answered)
+        except Exception as error:  # noqa: BLE001 - it may be anything
+            self._log.warning(
+                "counts-unreadable", f"{self._name}: an answer is none: {said(error)[:MOST_SAID]}"
+            )
+            return None
+        if answer.anew:
+            channel, _, account = question.key.partition("\n")
+            about = f"{self._name}: what was counted of {account} on {channel}; it begins anew"
+            self._log.warning("counts-unreadable", about)
+        return answer
 
-    def _trouble(self, what: str) -> None:
-        if not self.away:
-            self.away = True
-            self._log.warning("counts-away", f"{self._name}: {what}; limits go by what is known here")
-
-    def _well(self) -> None:
-        if self.away:
-            self.away = False
-            self._log.event("counts-back", {"where": self._name})
+    async def _ask_time(self) -> bool:
+        """What time is it there? False: there was no answer."""
+        self._clock_asked = asked = self._time.own()
+        try:
+            async with asyncio.timeout(CALL_S):
+                answered: Any = await self._client.eval(_TIME, 1, _key(""))
+            seconds, micros = map(int, answered if isinstance(answered, list) else ())
+            there = seconds + micros / 1e6
+        except Exception as error:  # noqa: BLE001 - as in `_call`
+            self._breaker.trouble(said(error))
+            return False
+        self._time.hear(asked, self._time.own(), there)
+        self._breaker.well()
+        return True
 
     # --- telling
 
     async def run(self) -> None:
         """Tell what ended quanta came to, and look whether a pool that is away is back."""
-        told_of = self._quantum()
+        told_of = self._time.quantum
         while not self._ended:
             await asyncio.sleep(PAUSE_S)
             if self.away:
                 await asyncio.sleep(PROBE_S)
-                await self._call([])
-                if not self.away:
+                if await self._ask_time():
                     self._collect()
-            elif told_of != self._quantum():
-                told_of = self._quantum()
+            elif told_of != self._time.quantum:
+                told_of = self._time.quantum
                 self._collect()
+            elif self._time.own() - self._clock_asked >= CLOCK_S:
+                await self._ask_time()
             if self._untold and not self.away:
                 await self._tell(list(islice(self._untold, TOLD_TOGETHER)))
 
@@ -223,26 +287,33 @@ class RedisRoom:
             self._untold[meter] = None
 
     async def _tell(self, meters: Sequence[SharedMeter], *, running: bool = False) -> None:
-        quantum = self._quantum()
+        quantum = self._time.quantum
         for some in self._grouped(meters):
             for meter in some:
                 meter.roll(quantum)
             questions = [meter.telling(running=running) for meter in some]
-            if await self._call(questions) is None:
+            answers = await self._call(questions)
+            if answers is None:
                 return
-            for meter, question in zip(some, questions, strict=True):
+            for meter, question, answer in zip(some, questions, answers, strict=True):
+                if answer is not None and answer.anew:
+                    meter.tell_again()
                 meter.was_told(question)
                 self._untold.pop(meter, None)
 
     async def forget(self, key: str) -> bool:
-        self._untold = {meter: None for meter in self._untold if meter.key != key}
+        self._collect()  # what was counted of it is told to be nothing
         try:
             async with asyncio.timeout(CALL_S):
                 await self._client.delete(_key(key))
         except Exception as error:  # noqa: BLE001 - as in `_call`
-            self._trouble(_said(error))
+            self._breaker.trouble(said(error))
             return False
         return True
+
+    def tell_soon(self) -> None:
+        """Tell what changed, of running quanta as well as it is."""
+        self._collect()
 
     async def close(self) -> None:
         """Tell what was counted, and give back what was drawn and not used."""
@@ -254,7 +325,7 @@ class RedisRoom:
             await self._client.aclose()
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """What went wrong, in words that help. Redis says NOAUTH and WRONGPASS (its documentation of AUTH)."""
     text = str(error)
     if isinstance(error, AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text:
@@ -285,10 +356,13 @@ def _asked(question: Question) -> str:
 def _answer(said: bytes) -> Answer:
     """May raise anything for what is none."""
     found = json.loads(said)
+    if found.get("off"):
+        return OFF
     granted = Counts(*map(int, found.get("granted") or ()))
     if min(granted) < 0:
         raise ValueError("less than nothing is granted")
-    return Answer(granted, int(found["first"]), _rows(found.get("old")), _rows(found.get("others")))
+    rows = _rows(found.get("old")), _rows(found.get("others"))
+    return Answer(granted, int(found["first"]), *rows, anew=bool(found.get("anew")))
 
 
 def _rows(found: Iterable[Sequence[int]] | None) -> tuple[Row, ...]:

@@ -2,6 +2,7 @@
 
 from sendwarden.engine.limits.acquaintances import LEARNING_S, Acquaintances
 from sendwarden.engine.limits.ages import HOUR_S, Ages, hash_of
+from sendwarden.engine.limits.people import People
 from sendwarden.engine.meters.keys import Change
 
 START = 1_764_000_000.0
@@ -127,6 +128,42 @@ def test_a_store_brings_back_whom_accounts_know() -> None:
     fresh.tick(START + LEARNING_S)
     assert hash_of("anna") in fresh.of("bob")
     assert not fresh.of("bob").learning
+
+
+def write(found: Acquaintances, account: str, *names: int) -> None:
+    """As the meter of an account does that writes to these."""
+    people = People()
+    people.known = found.of(account)
+    people.add(names, 1)
+
+
+def test_the_account_that_wrote_to_nobody_for_longest_is_forgotten_first() -> None:
+    found = Acquaintances(3)
+    for account in "abc":
+        write(found, account, 1)
+    write(found, "a", 1)  # known for longest, and used last
+    write(found, "d", 1)
+    assert sorted(kept(found)) == ["a", "c", "d"]
+    found.of("c")
+    write(found, "e", 1)
+    assert sorted(kept(found)) == ["c", "d", "e"]
+
+
+def test_an_account_whose_meter_goes_on_is_known_again_with_all_that_it_knew() -> None:
+    found = Acquaintances(1)
+    people = People()
+    people.known = found.of("a")
+    people.add((1, 2), 1)
+    list(found.changes(START))
+    write(found, "b", 9)
+
+    people.add((3,), 2)
+
+    assert sorted(kept(found)) == ["a"]
+    told = {change.key: change for change in found.changes(START) if not change.drop}
+    fresh = Acquaintances(1)
+    fresh.restore("a", dict(told["a"].parts), START)
+    assert all(name in fresh.of("a") for name in (1, 2, 3))
 
 
 def test_accounts_are_bounded_and_the_one_forgotten_leaves_the_store() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from contextlib import suppress
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from sendwarden.core.dns import DnsAnswer, Question, Route
 from sendwarden.engine.reputation.findings import Finding, Said
 from sendwarden.engine.spf.check import MOST_EXPLAINED, Outcome, Sent, check_host
 from sendwarden.engine.spf.finding import spf
+from sendwarden.engine.spf.macros import shortened
 from sendwarden.engine.spf.record import BadRecord, SpfResult, is_record, read_record
 
 EVE = Sent("192.0.2.7", "eve@d.test", "mail.d.test")
@@ -92,6 +94,42 @@ def test_what_is_no_policy_is_none() -> None:
         Sent("192.0.2.7", "a@[1.2.3.4]"),
     ):
         assert check({}, sent) == Outcome(SpfResult.NONE)
+
+
+HOSTILE = {
+    "networks": "v=spf1 " + "ip4:1.1.1.1 " * 330 + "include:NEXT",
+    "macros": "v=spf1 " + " ".join([f"exists:{'%{s1r-+=}' * 48}.x.test"] * 8) + " include:NEXT",
+    "letters": "v=spf1 " + "a:" + "%{l}." * 100 + "x.test include:NEXT",
+    "too long": "v=spf1 " + "ip4:1.1.1.1 " * 5000 + "include:NEXT",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_record_keeps_us_busy(name: str) -> None:
+    """Each leads to the next, all are as long as they may be, and the sender's name is long."""
+    zone: Zone = {
+        (f"{number}.test", "TXT"): (HOSTILE[name].replace("NEXT", f"{number + 1}.test"),)
+        for number in range(12)
+    }
+    sent = Sent("192.0.2.7", f"{'a-' * 500}@0.test", "h")
+
+    began = process_time()
+    assert check(zone, sent).result is SpfResult.PERMERROR
+    assert process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("a.test.", "a.test"),
+        ("x" * 300, "x" * 300),
+        (f"{'x' * 60}.{'y' * 200}.test", f"{'y' * 200}.test"),
+        (f"{'x' * 3}.{'y' * 248}.test", f"{'y' * 248}.test"),
+        (".".join("a" * 500), ".".join("a" * 127)),
+    ],
+)
+def test_a_name_that_is_too_long_loses_labels_from_its_left(name: str, short: str) -> None:
+    assert shortened(name) == short
 
 
 EXPLAINED = {

@@ -7,7 +7,7 @@ one in 10**12. gross hashes what it was given, letter for letter; here the domai
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPV4LENGTH, IPV6LENGTH, IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
 from sendwarden.core.identity import fold_domain
@@ -108,9 +108,14 @@ def network_of(address: str, mask4: int, mask6: int) -> str:
         if ip.scope_id:
             return ""
         if ip.ipv4_mapped is None:
-            return str(ip_network((ip, mask6), strict=False).network_address)
+            return str(IPv6Address(_first(int(ip), IPV6LENGTH - mask6)))
         ip = ip.ipv4_mapped
-    return str(ip_network((ip, mask4), strict=False).network_address)
+    return str(IPv4Address(_first(int(ip), IPV4LENGTH - mask4)))
+
+
+def _first(address: int, hosts: int) -> int:
+    """The first address of its network. An `ip_network` would take ten times as long."""
+    return address >> hosts << hosts
 
 
 def hash_of(*words: str) -> int:

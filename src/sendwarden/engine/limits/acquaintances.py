@@ -19,7 +19,10 @@ _HOUR_BYTES = 4
 
 
 class Acquaintances:
-    """Of all accounts that a limit of new recipients holds for; at most ``most``."""
+    """Of all accounts that a limit of new recipients holds for; at most ``most``, those that wrote last.
+
+    After a restart they are in the order in which they were stored.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -35,16 +38,27 @@ class Acquaintances:
         return len(self._known)
 
     def of(self, account: str) -> Known:
-        """Of too many accounts the one that began first is forgotten."""
+        """Of too many accounts the one that wrote to nobody for longest is forgotten."""
         known = self._known.get(account)
         if known is None:
-            if len(self._known) >= self.most:
-                gone = next(iter(self._known))
-                del self._known[gone]
-                self._dropped[gone] = None
-            known = self._known[account] = Known(account, self._touched)
-            known.learning = self._learning
+            known = Known(account, self._touched, self._use)
+        self._use(known)
         return known
+
+    def _use(self, known: Known) -> None:
+        """It comes last. One that was forgotten, and whose meter is still there, is known again."""
+        account = known.account
+        mine = self._known.pop(account, None)
+        if mine is not None:
+            self._known[account] = mine
+            return
+        if len(self._known) >= self.most:
+            gone = next(iter(self._known))
+            del self._known[gone]
+            self._dropped[gone] = None
+        self._known[account] = known
+        known.learning = self._learning
+        known.change_all()
 
     def tick(self, now: float) -> None:
         """To be called now and then: learning begins and ends."""

@@ -119,6 +119,11 @@ class Charge:
         if names and self.meter.people:
             self.names = {name: name in fresh for name in names} | (self.names or {})
 
+    def others(self, names: Iterable[Name]) -> bool:
+        """Are there recipients that it was not asked for one by one, and that count?"""
+        known = self.names or {}
+        return bool(self.meter.people) and not self.let_by and any(name not in known for name in names)
+
     def unname(self, names: Iterable[Name]) -> int:
         """These recipients are not of it after all; how many of them are new again."""
         known = self.names or {}
@@ -164,6 +169,10 @@ class Charges:
 
     def __init__(self, quantum: int, most: int = MOST) -> None:
         self._most = most
+        self.forget_all(quantum)
+
+    def forget_all(self, quantum: int) -> None:
+        """What was charged stays so, and ``quantum`` is the first of a new time."""
         self._charges: dict[bytes, Charge] = {}
         self._newest: list[bytes] = []
         # Names by the quantum in which their generation began: of the last minutes; older ones whose end was
@@ -241,7 +250,9 @@ class Charges:
         else:
             whole = self._named(charge, asked, _without(whole, charge.let_by))
             missing = _positive(whole.minus(charge.total))
-            taken = self._take(charge, asked, missing) if any(missing) else NOTHING_CAME
+            others = charge.others(asked.names)
+            taken = self._take(charge, asked, missing) if others or any(missing) else NOTHING_CAME
+            whole = whole._replace(new=charge.total.new)  # those that are too many were given back by name
             charge.give_back(_positive(charge.total.minus(whole)), asked.quantum)
         if charge and end:
             charge.settled = True
@@ -249,9 +260,13 @@ class Charges:
 
     @staticmethod
     def _named(charge: Charge, asked: Asked, whole: Counts) -> Counts:
-        """The whole with those of its recipients that were new; one that is not of it was not written to."""
+        """The whole with those of its recipients that were new; one that is not of it was not written to.
+
+        What that gives back is given back at once: `_take` may have to be tried again (`NeedsRoom`).
+        """
         gone = set(charge.names or ()) - set(asked.names) if asked.names else ()
-        return whole._replace(new=charge.total.new - charge.unname(gone))
+        charge.give_back(Counts(new=charge.unname(gone)), asked.quantum)
+        return whole._replace(new=charge.total.new)
 
     def let_by(self, asked: Asked, recipients: int) -> None:
         """Recipients without room that go on all the same: the end of the message asks no more about them."""

@@ -11,7 +11,7 @@ to, as 32-bit hashes (one in a million is mistaken for a known one).
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from struct import iter_unpack, pack
 
 from .windows import WINDOWS, first_counted
@@ -36,10 +36,19 @@ Name = int
 class Known:
     """Recipients that an account has written to before. The longest unused are forgotten first."""
 
-    __slots__ = ("account", "changed", "first", "learning", "segments", "touched")
+    __slots__ = ("account", "changed", "first", "learning", "segments", "touched", "used")
 
-    def __init__(self, account: str = "", touched: "list[Known] | None" = None) -> None:
-        """``touched`` is a list that it enters when it changes, until a store takes what changed."""
+    def __init__(
+        self,
+        account: str = "",
+        touched: "list[Known] | None" = None,
+        used: "Callable[[Known], None]" = lambda _known: None,
+    ) -> None:
+        """``touched`` is a list that it enters when it changes, until a store takes what changed.
+
+        ``used`` is told when the account writes to somebody.
+        """
+        self.used = used
         self.account = account
         self.first = 0  # number of the oldest segment
         self.segments: list[array[int]] = []
@@ -75,6 +84,11 @@ class Known:
                 segment.remove(short)
                 self._change(number)
 
+    def change_all(self) -> None:
+        """A store does not know it any more."""
+        for number in self.everything():
+            self._change(number)
+
     def _change(self, number: int) -> None:
         if not self.changed:
             self.touched.append(self)
@@ -102,8 +116,7 @@ class Known:
         if meanwhile:
             for name in (name for segment in meanwhile for name in segment):
                 self.add(name)
-            for number in self.everything():
-                self._change(number)
+            self.change_all()
 
 
 class People:
@@ -158,9 +171,12 @@ class People:
         return WINDOWS[window].leaves(counted[place] if place >= 0 else quantum)
 
     def add(self, names: Iterable[Name], quantum: int) -> None:
+        known = self.known
+        if known is not None:
+            known.used(known)
         for name in names:
-            if self.known is not None:
-                self.known.add(name)
+            if known is not None:
+                known.add(name)
             if self._kept(name):
                 self.names[name] = quantum, self.names.get(name, (0, 0))[1] + 1
             else:

@@ -123,6 +123,8 @@ class Limits:
 
 
 UNLIMITED = Limits()
+# What stands for it where a row could be named.
+NO_LIMITS = "unlimited"
 
 
 @dataclass(frozen=True, slots=True)

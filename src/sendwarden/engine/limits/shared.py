@@ -55,6 +55,8 @@ class Answer(NamedTuple):
     first: int  # the quantum from which on it knows who used what
     old: tuple[Row, ...]  # of all processes, before that
     others: tuple[Row, ...]  # of the other processes, from then on
+    anew: bool = False  # what it held before could not be read, and is gone
+    off: bool = False  # it lives in another quantum than was asked in: nothing else in here means anything
 
 
 class NeedsRoom(Exception):
@@ -173,10 +175,11 @@ class SharedMeter(AccountMeter):
         super().roll(quantum)
 
     def leave(self, *, reset: bool = False) -> None:
-        if reset:  # nothing of it is told any more
-            self._own.clear()
-            self._changed_rows.clear()
+        if reset:  # it is told that nothing was used
+            self._own = dict.fromkeys((*self._own, self.quantum), Counts())
+            self._changed_rows = set(self._own)
             self._foreign = self._held = self._promised = Counts()
+            self._touch()
         super().leave(reset=reset)
 
     def use(self, limits: Limits) -> None:
@@ -216,8 +219,26 @@ class SharedMeter(AccountMeter):
         if any(self._held) or any(self._mine()):
             self._touch()
 
+    def tell_again(self) -> None:
+        """The pool does not know any more what it was told: it is to hear all of it once more."""
+        self._changed_rows |= self._own.keys()
+
+    def set_back(self, quanta: int) -> None:
+        """The clock by which it counted was so far ahead. To be called when it has left the table."""
+        self.roll(self.quantum + 1)  # what was drawn and not used goes back
+        self._own = {quantum - quanta: row for quantum, row in self._own.items()}
+        self._changed_rows = {quantum - quanta for quantum in self._changed_rows}
+        self.quantum -= quanta
+        self._set_rows(())
+        self._touch()
+
     def learn(self, question: Question, answer: Answer) -> None:
         """Take in what the pool answered."""
+        if answer.off:
+            self._promised = Counts()
+            return
+        if answer.anew:
+            self.tell_again()
         self.was_told(question)
         if question.quantum == self.quantum:
             self._held = question.rows[-1][1].plus(answer.granted)

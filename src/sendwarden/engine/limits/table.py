@@ -179,6 +179,13 @@ class LimitTable:
         else:
             self._dropped[meter.key] = None
 
+    def leave_all(self) -> list[AccountMeter]:
+        """All begin anew; those that were there."""
+        found = list(self._meters.values())
+        for meter in found:
+            self._forget(meter)
+        return found
+
     def tidy(self, quantum: int) -> None:
         """Forget some of those that are quiet. To be called once a quantum."""
         for key in list(islice(self._meters, len(self._meters) // TIDIED + 1)):

@@ -8,7 +8,7 @@ an attacker with many names could wipe out his own count; when all are, the tabl
 
 from collections.abc import Iterator, Mapping
 
-from .algorithms import Meter, Quota, new_meter
+from .algorithms import EXACT_QUOTA, Meter, Quota, new_meter
 from .keys import EVICTION_SAMPLE, Change, Reading, normal_key, same_keys, stored_key
 from .loading import Loading
 from .options import TableOptions
@@ -55,6 +55,15 @@ class ThrottleTable:
         used = meter.used(quota, now)
         over = meter.hit(quota, now)
         return Reading(over, used, self.quota, meter.frees_at(quota, now) if over else 0.0, trouble)
+
+    def raise_to(self, key: str, used: float, now: float) -> None:
+        """Others have counted ``used`` hits with ours, if that is more than is known here."""
+        key = normal_key(self.options, key)
+        meter = self._meters.get(key)
+        if meter is not None and used <= EXACT_QUOTA:
+            quota = self._quota_of(key)
+            for _ in range(int(used - meter.used(quota, now))):
+                meter.hit(quota, now)
 
     def query(self, key: str, now: float) -> Reading:
         """What `throttle` would say, without counting."""

@@ -128,7 +128,7 @@ class SimpleTable(_Values[str | int]):
 
     def store(self, key: str, value: str) -> None:
         key = normal_key(self.options, key)
-        new = _integer(value) if self.options.value_type == "integer" else _writable(value)
+        new = integer(value) if self.options.value_type == "integer" else writable(value)
         self.loading.settle(key)
         self._put(key, new)
 
@@ -137,7 +137,7 @@ class SimpleTable(_Values[str | int]):
         key = normal_key(self.options, key)
         if self.options.value_type != "integer":
             raise MeterError("this table holds strings: nothing to adjust")
-        value = int(self._values.get(key, 0)) + _integer(delta)
+        value = int(self._values.get(key, 0)) + integer(delta)
         if abs(value) >= _BEYOND:
             raise MeterError("the number would be too large")
         self._put(key, value)
@@ -152,7 +152,7 @@ class SimpleTable(_Values[str | int]):
         if self.options.value_type != "integer":
             return text
         try:
-            return _integer(text)
+            return integer(text)
         except MeterError:
             return None
 
@@ -164,14 +164,18 @@ class SimpleTable(_Values[str | int]):
         return meanwhile
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """Raises `MeterError`."""
     if not _INTEGER.fullmatch(text):
         raise MeterError("a whole number is expected, of at most 18 digits")
     return int(text)
 
 
-def _writable(text: str) -> str:
-    """The text, if a store can write it: not with half a surrogate pair, as a decoded header may hold."""
+def writable(text: str) -> str:
+    """The text, if a store can write it: not with half a surrogate pair, as a decoded header may hold.
+
+    Raises `MeterError`.
+    """
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

@@ -12,7 +12,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from sendwarden.core.dns import DnsAnswer, Question, RecordKind, Route
 from sendwarden.engine.reputation.names import reverse_name
 from sendwarden.engine.spf.macros import Macros, macro_string, shortened
-from sendwarden.engine.spf.record import BadRecord, Mechanism, Record, SpfResult, is_record, read_record
+from sendwarden.engine.spf.record import (
+    MOST_OF_A_NAME,
+    BadRecord,
+    Mechanism,
+    Record,
+    SpfResult,
+    is_record,
+    read_record,
+)
 
 # Terms that ask, names of one of them, and answers without anything, at the most (section 4.6.4).
 MOST_TERMS = 10
@@ -289,7 +297,8 @@ def _explained(check: _Check) -> Generator[Question, DnsAnswer, str]:
     try:
         name = yield from _name(check, macros, domain)
         texts = yield from _records(check, name, "TXT")
-        told = macro_string(texts[0], explains=True) if len(texts) == 1 else None
+        short = len(texts) == 1 and len(texts[0]) <= MOST_OF_A_NAME
+        told = macro_string(texts[0], explains=True) if short else None
         text = (yield from told.expand(lambda letter: _value(check, letter, domain))) if told else ""
     except (_Temporary, BadRecord):
         return ""

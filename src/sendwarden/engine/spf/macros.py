@@ -111,6 +111,5 @@ def _escape(found: re.Match[str]) -> str:
 def shortened(name: str) -> str:
     """A name that fits into the DNS, without its final dot."""
     name = name.removesuffix(".")
-    while len(name) > NAME_LETTERS and "." in name:
-        name = name.partition(".")[2]
-    return name
+    too_many = len(name) - NAME_LETTERS
+    return name[name.find(".", too_many - 1) + 1 :] if too_many > 0 else name

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from sendwarden.engine.spf.macros import Macros, domain_spec, macro_string
@@ -40,6 +41,12 @@ _BY_DOMAIN: Mapping[str, tuple[bool, bool, bool]] = {
     "mx": (False, True, True),
     "ptr": (False, True, False),
 }
+# Letters of a record, and of one name with macros. Real ones have some hundreds; more might keep us busy.
+MOST_LETTERS = 4096
+MOST_OF_A_NAME = 512
+# Records of which it is remembered what they say.
+REMEMBERED = 1000
+
 _VERSION = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9._-]*)=(.*)", re.DOTALL)
 _MECHANISM = re.compile(r"([-+?~]?)([A-Za-z][A-Za-z0-9_-]*)(.*)", re.DOTALL)
@@ -76,8 +83,11 @@ def is_record(text: str) -> bool:
     return bool(_VERSION.match(text))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read_record(text: str) -> Record:
     """Raises `BadRecord` for an error anywhere in it."""
+    if len(text) > MOST_LETTERS:
+        raise BadRecord(f"it has more than {MOST_LETTERS} letters")
     if not text.isascii():
         raise BadRecord("it has letters that are not ASCII")
     record = Record()
@@ -140,7 +150,7 @@ def _network(name: str, rest: str) -> IPv4Network | IPv6Network:
 
 
 def _domain(text: str) -> Macros:
-    found = domain_spec(text)
+    found = domain_spec(text) if len(text) <= MOST_OF_A_NAME else None
     if found is None:
         raise BadRecord(f'"{text[:40]}" is no domain')
     return found
