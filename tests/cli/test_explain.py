@@ -133,6 +133,7 @@ def test_json_holds_the_decision_as_a_program_wants_it(site: Commands) -> None:
         "delay_s": 0,
         "transport": "",
         "removed": [],
+        "directory": None,
         "greylist": [],
         "login": "eve",
         "login_from": "",

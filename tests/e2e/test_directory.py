@@ -78,6 +78,14 @@ def test_a_row_of_the_directory_holds_and_stays_while_it_is_away(
     assert sent(postfix, "carol", 6) == [250] * 5 + [450]
     wait_for("that it is away is told", lambda: sendwarden.warnings("directory-down"))
     assert rows(sendwarden, "eve") == {"small"}
+    (sendwarden.folder / "message").write_text("Subject: a\n\nText.\n")
+    explained = sendwarden.command(
+        *("explain", str(sendwarden.folder / "message"), "--login", "eve", "--from", "eve@example.org"),
+        *("--to", "v@x.example", "--client", "198.51.100.7"),
+    )[1]
+    assert "row       small, which the directory names (as the running daemon knows it)\n" in explained
+    assert "(row small)" in explained
+    assert "of the channel; the directory gave no answer: " in sendwarden.command("limits", "show", "zoe")[1]
     assert sent(postfix, "eve", 1) == [450]
     assert sent(postfix, "dave", 1) == [250]
     assert rows(sendwarden, "dave") == {"external"}

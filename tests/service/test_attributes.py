@@ -62,6 +62,28 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DOWN_S", 0.0)
 
 
+def test_whoever_may_wait_has_the_row_at_once_and_hears_of_trouble() -> None:
+    site = Site(Rows(eve="bulk", dan="no-row"))
+
+    async def work() -> None:
+        found = await site.attributes.look("eve")
+        assert (found["row"], found["known"], found["trouble"]) == ("bulk", True, "")
+        assert site.most() == 50
+        await site.attributes.look("eve")
+        assert site.directory.asked == ["eve"], "what is known is not asked again"
+        found = await site.attributes.look("dan")
+        assert (found["row"], found["names"]) == ("", "no-row")
+
+        site.directory.down = True
+        found = await site.attributes.look("bob")
+        assert (found["row"], found["known"], found["trouble"]) == ("", False, "it is away")
+        site.clock.at += KEEP_S
+        found = await site.attributes.look("eve")
+        assert (found["row"], found["trouble"]) == ("bulk", "it is away"), "what was known stays"
+
+    asyncio.run(work())
+
+
 def test_the_first_answer_has_the_channels_row_and_the_next_its_own() -> None:
     site = Site(Rows(eve="bulk"))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
+from sendwarden.cli.directory import with_directory
 from sendwarden.cli.probe import WallClock, Warnings
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
@@ -112,11 +113,12 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
     if question["verb"] not in DOING:
         state = open_state(loaded)
         try:
-            desk, _meters = _desk(loaded, state, _Nowhere())
+            desk, limiter, _meters = _desk(loaded, state, _Nowhere())
         finally:
             if state is not None:
                 state.close()
-        return await desk.ask(question)
+        with with_directory(loaded, limiter):
+            return await desk.ask(question)
     shared = bool(loaded.settings.counting.redis)
     if shared and question["verb"] == "reset":
         raise NotAsked("counts that are shared are reset by a Sendwarden that runs, and none does here")
@@ -126,7 +128,7 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
             store: Exceptions = _Direct(state)
             if shared:  # the daemon tells the others when it runs
                 store = Sharing(store, partial(secrets.token_hex, 8), WallClock(), Warnings())
-            desk, meters = _desk(loaded, state, store)
+            desk, _limiter, meters = _desk(loaded, state, store)
             answer = await desk.ask(question)
             if shared:
                 answer = {**answer, "others_know": False}
@@ -136,10 +138,10 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
     return answer
 
 
-def _desk(loaded: Loaded, state: SqlState | None, store: Exceptions) -> tuple[Desk, MemoryMeters]:
+def _desk(loaded: Loaded, state: SqlState | None, store: Exceptions) -> tuple[Desk, Limiter, MemoryMeters]:
     clock = WallClock()
     book, limiter, meters = copied_limits(loaded, state, store, clock)
-    return Desk(limiter, book, clock, Warnings(), meters), meters
+    return Desk(limiter, book, clock, Warnings(), meters), limiter, meters
 
 
 def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from sendwarden.cli.access import Walk, effect_lines, walk
 from sendwarden.cli.configuration import NoSettings, add_config, copied_meters, load_configuration
-from sendwarden.cli.desk import copied_limiter
+from sendwarden.cli.desk import NotAsked, copied_limiter
+from sendwarden.cli.directory import row_text, with_directory
 from sendwarden.cli.exits import CANNOT, GOOD, NO
 from sendwarden.cli.greycopy import GreylistCopy
 from sendwarden.cli.mapping import entry_lines, meter_lines
@@ -22,6 +24,7 @@ from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
 from sendwarden.cli.probe import NoReference, WallClock, Warnings, WatchedMeters
 from sendwarden.cli.room import Room, over_lines
+from sendwarden.cli.row import find_out
 from sendwarden.cli.words import not_known
 from sendwarden.config.load import Loaded
 from sendwarden.core.decision import Decision, Message, Request, Stage, Verdict
@@ -36,7 +39,9 @@ from sendwarden.frontends.milter import CHECKS_WITHIN_S
 from sendwarden.service.allowance import Allowance
 from sendwarden.service.carried import with_carried
 from sendwarden.service.judge import Heard, Judge, ScriptRun
+from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Outside
+from sendwarden.service.question import Refusal
 
 _BLANK = re.compile(r"\s")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -82,6 +87,7 @@ class Explanation:
     at_mail: Decision | None = None  # what was decided at MAIL, where only watching let it go on
     room: Room | None = None  # None: it never comes to the limits
     greylisted: list[tuple[GreyQuestion, GreyAnswer]] = field(default_factory=list)
+    said: dict[str, dict[str, Any]] = field(default_factory=dict)  # by a directory, of accounts
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -89,7 +95,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         loaded = load_configuration(arguments)
         request = to_request(arguments, loaded)
         found = explain(loaded, to_message(_read(arguments.message), request), arguments.channel)
-    except (NoSettings, StoreDown, NotPossible) as error:
+    except (NoSettings, StoreDown, NotPossible, NotAsked, Refusal) as error:
         output.error(str(error))
         return CANNOT
     _show(found, output)
@@ -161,22 +167,28 @@ def to_message(raw: bytes, request: Request) -> Message:
 def explain(loaded: Loaded, message: Message, channel: str = "") -> Explanation:
     """Judge a message without consequences. Raises `NotPossible` for a channel that does not exist."""
     clock, warnings = WallClock(), Warnings()
-    with GreylistCopy(loaded, clock, warnings) as greylist:
-        found = _explained(loaded, message, channel, greylist)
+    with (
+        GreylistCopy(loaded, clock, warnings) as greylist,
+        with_directory(loaded, copied_limiter(loaded, clock)) as limiter,
+    ):
+        found = _explained(loaded, message, channel, greylist, limiter)
     found.greylisted = greylist.asked
     return found
 
 
-def _explained(loaded: Loaded, message: Message, channel: str, greylist: GreylistCopy) -> Explanation:
+def _explained(
+    loaded: Loaded, message: Message, channel: str, greylist: GreylistCopy, limiter: Limiter
+) -> Explanation:
     clock, warnings = greylist.clock, greylist.warnings
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
     outside = Outside(clock, NoReference(), warnings, lambda: 0.0, greylist.callout())
-    limiter = copied_limiter(loaded, clock)
     allowance = Allowance(limiter, outside)
     judge = Judge(loaded.site, meters, outside, allowance)
     judge.greylisting = greylist.channels(limiter)
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
+    accounts = dict.fromkeys(judge.account(one.request) for one in (message, judge.named(message)))
+    said = {account: found for account in accounts if (found := find_out(loaded, limiter, account))}
     walked = Walk(greylist)
     at_mail = None if channel else judge.sender(replace(message.request, stage=Stage.MAIL, recipients=()))
     if at_mail and at_mail.in_effect is not Verdict.ACCEPT:  # it never comes to the end of the message
@@ -195,7 +207,7 @@ def _explained(loaded: Loaded, message: Message, channel: str, greylist: Greylis
     room = Room(limiter, chosen, judge.account(message.request), message.request, keys)
     decision = _at_end(judge, left, chosen, walked, runs)
     room.look_again()
-    return Explanation(message, chosen, decision, runs, meters, warnings, walked, at_mail, room)
+    return Explanation(message, chosen, decision, runs, meters, warnings, walked, at_mail, room, said=said)
 
 
 def _waits(judge: Judge, left: Message, channel: Channel, greylist: GreylistCopy) -> Decision | None:
@@ -240,6 +252,8 @@ def _show(found: Explanation, output: Output) -> None:
         output.line(line.replace("meter  ", "meter    ", 1))
     for asked, answer in found.greylisted:
         output.line(f"greylist  {grey_line(asked, answer, 0).replace(' d=0', '')}")
+    for line in (row_text(said) for account, said in found.said.items() if account == decision.account):
+        output.line(f"row       {line}")
     for line in found.room.lines() if found.room else ():
         output.line(f"limit     {line}")
     for warning in found.warnings.told:
@@ -301,6 +315,7 @@ def _record(found: Explanation) -> dict[str, object]:
         "headers": [f"{name}: {value}" for name, value in decision.headers],
         "delay_s": decision.delay_s,
         "transport": decision.transport,
+        "directory": found.said.get(decision.account),
         "limits": [use.record() for use in (*found.room.incoming, *found.room.uses)] if found.room else [],
         "removed": [name for name, _number in decision.removed],
         "greylist": [grey_line(asked, answer, 0) for asked, answer in found.greylisted],

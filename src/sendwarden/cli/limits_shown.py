@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from sendwarden.cli.directory import row_text
 from sendwarden.cli.until import end, moment
 from sendwarden.core.texts import channel_shown
 from sendwarden.core.units import duration
@@ -95,6 +96,8 @@ def shown(answer: Answer, *, sources: bool) -> list[str]:
         lines.append(
             "  the shared counts are away: what other Sendwardens counted lately is not in these numbers"
         )
+    if answer["directory"]:
+        lines.append(f"  row {row_text(answer['directory'])}")
     for channel in answer["channels"]:
         lines += [
             f"  {channel_shown(channel['channel'])}{_watching(channel)}",

@@ -37,7 +37,7 @@ class AskedDirectory:
             attributes = None
             self._settings = settings
         if settings.url and attributes is None:
-            self._directory = _opened(settings)
+            self._directory = opened(settings)
             attributes = Attributes(self._directory, self._clock, self._log, settings.keep)
             self._asking = self._start(attributes.run())
         self._limiter.use_attributes(attributes)
@@ -51,7 +51,7 @@ class AskedDirectory:
         self._asking = self._directory = None
 
 
-def _opened(settings: DirectorySettings) -> Directory:
+def opened(settings: DirectorySettings) -> Directory:
     """Nothing is asked yet."""
     password = settings.password_secret.get_secret_value()
     if not settings.speaks_ldap:

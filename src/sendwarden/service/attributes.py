@@ -1,8 +1,9 @@
 """What a directory says of accounts: known at once, or looked up behind the first answer.
 
-Nothing ever waits for the directory. An account that is not known has the row of its channel until the answer
-is there, and may use any sender; one whose answer is older than ``keep_s`` is asked about again, and has the
-old answer meanwhile. While the directory is down what is known stays.
+No answer to a mail server ever waits for the directory; whoever may wait calls `look`. An account that is not
+known has the row of its channel until the answer is there, and may use any sender; one whose answer is older
+than ``keep_s`` is asked about again, and has the old answer meanwhile. While the directory is down what is
+known stays.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Attributes:
         self._old = OrderedDict[str, Known]()  # of others, for when they come back
         self._waiting = OrderedDict[str, None]()
         self._wanted = asyncio.Event()
+        self._one_asks = asyncio.Lock()
         self.down = False
         # The names of rows that there are, and who hears that an account has another one.
         self.rows: Collection[str] = ()
@@ -74,6 +76,31 @@ class Attributes:
         """What is known of it would cost it a message: ask again, unless that was done just now."""
         if self._find(account).asked + DOUBT_S <= self._clock.now():
             self._want(account)
+
+    async def look(self, account: str) -> dict[str, object]:
+        """What is known of it, asked now where it is not known or old: for whoever may wait.
+
+        ``names`` is the row as the directory has it, ``row`` the same if there is such a row; ``known`` is
+        false where it has never answered, and ``trouble`` says why it did not just now.
+        """
+        trouble = ""
+        known = self._find(account)
+        if known.entry is None or known.asked + self._keep_s <= self._clock.now():
+            try:
+                async with self._one_asks:
+                    self.learn(account, await self._directory.entry_of(account))
+                self._waiting.pop(account, None)
+            except (DirectoryDown, DirectoryUnclear) as error:
+                trouble = str(error)
+        entry = self._find(account).entry
+        names = entry.row if entry else ""
+        return {
+            "row": names if names in self.rows else "",
+            "names": names,
+            "senders": list(entry.senders if entry else ()),
+            "known": entry is not None,
+            "trouble": trouble,
+        }
 
     def _find(self, account: str) -> Known:
         if not account.isprintable() or account != account.strip():
@@ -119,7 +146,8 @@ class Attributes:
 
     async def _asked(self, account: str) -> bool:
         try:
-            entry: Entry | None = await self._directory.entry_of(account)
+            async with self._one_asks:
+                entry: Entry | None = await self._directory.entry_of(account)
         except DirectoryDown as error:
             self.down = True
             self._log.warning("directory-down", str(error))
@@ -130,10 +158,10 @@ class Attributes:
             entry = None
         self.down = False
         self._waiting.pop(account, None)
-        self._learn(account, entry)
+        self.learn(account, entry)
         return True
 
-    def _learn(self, account: str, entry: Entry | None) -> None:
+    def learn(self, account: str, entry: Entry | None) -> None:
         """Of an answer that is not clear nothing is taken: what was known stays."""
         before = self._known.pop(account, None) or self._old.pop(account, None) or _NOTHING
         self._known[account] = Known(entry or before.entry, self._clock.now())

@@ -34,7 +34,13 @@ INCOMING = "incoming"
 # told anew what holds for it.
 SLICE = 200
 # Verbs whose answer takes longer than that to a mail server may, in seconds.
-WITHIN_S: Mapping[str, float] = {"top": 60.0, "show": 30.0, "reset": 30.0, "dnsbl-check": 30.0}
+WITHIN_S: Mapping[str, float] = {
+    "top": 60.0,
+    "show": 30.0,
+    "reset": 30.0,
+    "directory": 30.0,
+    "dnsbl-check": 30.0,
+}
 
 
 class _Sender(NamedTuple):
@@ -67,6 +73,7 @@ class Desk:
             "show": self._show,
             "top": self._top,
             "list": self._list,
+            "directory": self._directory,
             **acts.verbs,
         }
 
@@ -102,6 +109,8 @@ class Desk:
         if question.get("incoming"):
             return {"incoming": [self._key(key) for key in self._names.keys(question)]}
         account, only = self._names.account(question), self._names.channel(question)
+        attributes = self._limiter.attributes
+        directory = await attributes.look(account) if attributes and not account.startswith("[") else None
         now = self._clock.now()
         entry = self._book.entry(account, now)
         state = self._book.state(account, now)
@@ -116,9 +125,16 @@ class Desk:
             "state": state.value,
             "set": entry.record() if entry else None,
             **self._lasting(account, now),
+            "directory": directory,
             "channels": channels,
             "meters": [one.record() for one in await self._meters.of(account)],
         }
+
+    async def _directory(self, question: Question) -> Answer:
+        attributes = self._limiter.attributes
+        if attributes is None:
+            raise Refusal("the running daemon knows no directory: it has other settings; reload it")
+        return await attributes.look(self._names.account(question))
 
     def _key(self, key: Key) -> Answer:
         """What holds for one key of incoming mail; no limits: it is not counted."""

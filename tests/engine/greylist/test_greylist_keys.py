@@ -1,5 +1,7 @@
 """engine.greylist.keys: which questions are about the same triplet."""
 
+from ipaddress import IPv4Address, ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,12 @@ def test_the_network_of_a_client(address: str, network: str) -> None:
 @pytest.mark.parametrize(("mask4", "network"), [(4, "192.0.0.0"), (8, "192.0.0.0"), (32, "192.0.2.1")])
 def test_other_masks(mask4: int, network: str) -> None:
     assert network_of("192.0.2.1", mask4, 64) == network
+
+
+@given(st.ip_addresses(v=4), st.integers(0, 32))
+def test_a_network_is_what_ipaddress_says(address: IPv4Address, mask4: int) -> None:
+    whole = ip_network((address, mask4), strict=False)
+    assert network_of(str(address), mask4, 64) == str(whole.network_address)
 
 
 SAME = {
