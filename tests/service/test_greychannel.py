@@ -259,6 +259,7 @@ FORGED: dict[str, tuple[Request, Headers, str]] = {
         BY_WEBMAIL, (("Received", f"from x by y (Postfix) id 1; {WHEN}"), TOP), "",
     ),
     "a NUL in the field": (BY_WEBMAIL, (("Proxy-ip", f"{OFFICE}\0"),), ""),
+    "a scope": (BY_WEBMAIL, (("Proxy-ip", f"fe80::1%{OFFICE}"), ("X-Originating-IP", HOME)), HOME),
 }  # fmt: skip
 
 

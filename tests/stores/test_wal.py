@@ -1,5 +1,6 @@
 """stores.wal: what a log says of itself, compared with what SQLite makes of the same log."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sendwarden.stores import wal
 from sendwarden.stores.wal import Log, read_log
 
 PAGE, HEADER, FRAME = 4096, 32, 24
@@ -48,6 +50,26 @@ def test_the_last_commit_is_the_last_frame_that_sqlite_counts(
         assert log == Log(readable=True, last_commit=frames(database))
         assert not log.lost(frames(database))
         assert log.lost(frames(database) - 1)
+
+
+@pytest.mark.parametrize("left", [0, HEADER, HEADER + PAGE + FRAME + 5])
+def test_a_log_that_is_folded_while_it_is_read_ends_there(
+    tmp_path: Path, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    database.execute("INSERT INTO t VALUES (?)", ("x" * 90_000,))
+    database.commit()
+    log = tmp_path / "x.db-wal"
+    sums = wal._sums  # noqa: SLF001 - called between the look at its size and at its frames
+
+    def fold(raw: bytes, order: str) -> list[int]:
+        os.truncate(log, left)
+        return sums(raw, order)
+
+    monkeypatch.setattr(wal, "_sums", fold)
+
+    found = read_log(log)
+
+    assert found and found.readable and found.last_commit <= 1
 
 
 def test_what_was_not_committed_is_not_lost(tmp_path: Path, database: sqlite3.Connection) -> None:

@@ -17,7 +17,7 @@ encrypted form (http_received_header_encrypt).
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Literal
 
 from sendwarden.core.decision import Request
@@ -172,11 +172,12 @@ def _part(parts: dict[str, str], name: str) -> str:
 
 
 def _address(text: str) -> str:
-    """An IP address in its own form, "" for what is none."""
+    """An IP address in its own form, "" for what is none: neither with a scope, which may be any text."""
     try:
-        return str(ip_address(text.strip().removeprefix("[").removesuffix("]")))
+        found = ip_address(text.strip().removeprefix("[").removesuffix("]"))
     except ValueError:
         return ""
+    return "" if isinstance(found, IPv6Address) and found.scope_id else str(found)
 
 
 def _values(headers: Headers, wanted: str) -> list[str]:

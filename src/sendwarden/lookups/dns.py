@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 # Questions under way, and answers that are kept, at the most, unless the settings say otherwise.
 MOST_QUESTIONS = 1000
 MOST_KEPT = 100_000
+# Records of an answer that is taken, and letters of all that are kept: what stands in the DNS is a stranger's,
+# and one answer of his may have thousands of records.
+MOST_RECORDS = 256
+MOST_LETTERS = 64 * 1024 * 1024
+# What a record takes besides its letters, as if it were letters.
+_RECORD_LETTERS = 64
 # An answer counts for so long at the least and at the most, whatever its TTL, in seconds: a TTL of 0 would
 # have each message ask, one of years would outlive a mistake.
 SHORTEST_S = 1.0
@@ -70,6 +76,7 @@ class DnsLookups:
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._kept: dict[Question, tuple[float, DnsAnswer]] = {}  # until when
+        self._letters = 0  # of them
         self._asked: dict[Question, asyncio.Future[DnsAnswer]] = {}
         self._resolvers: dict[tuple[tuple[str, ...], float], _Resolver] = {}
         self._retired: set[_Resolver] = set()  # still waited for
@@ -138,10 +145,15 @@ class DnsLookups:
         self.on_answer(question, answer)  # before whoever waits goes on
 
     def _keep(self, question: Question, answer: DnsAnswer) -> None:
-        self._kept.pop(question, None)  # so that it stands behind the others
-        while len(self._kept) >= self.most_kept:
-            del self._kept[next(iter(self._kept))]
+        self._forget(question)  # so that it stands behind the others
+        self._letters += _letters(answer)
+        while self._kept and (len(self._kept) >= self.most_kept or self._letters > MOST_LETTERS):
+            self._forget(next(iter(self._kept)))
         self._kept[question] = self._time() + min(LONGEST_S, max(SHORTEST_S, answer.keep_s)), answer
+
+    def _forget(self, question: Question) -> None:
+        if kept := self._kept.pop(question, None):
+            self._letters -= _letters(kept[1])
 
     def _resolver(self, route: Route) -> "_Resolver":
         place = route.servers, route.patience_s
@@ -247,7 +259,13 @@ def _read(question: Question, result: pycares.DNSResult | None, code: int | None
         if code in _ABSENT:
             return DnsAnswer(keep_s=question.route.nothing_s)
         return DnsAnswer(trouble=_TROUBLE.get(code or 0, f"the DNS failed ({code})"))
+    if len(result.answer) > MOST_RECORDS:
+        return DnsAnswer(trouble=f"the answer has more than {MOST_RECORDS} records")
     number, take = _TAKEN[question.kind]
     taken = tuple(take(record.data) for record in result.answer if record.type == number)
     keep_s = min((float(record.ttl) for record in result.answer), default=0.0)
     return DnsAnswer(taken, keep_s if taken else question.route.nothing_s)
+
+
+def _letters(answer: DnsAnswer) -> int:
+    return sum(len(record) + _RECORD_LETTERS for record in answer.records)

@@ -4,13 +4,19 @@
 -- takes (0: none), then five for each act that he brings: name, mark, version ("0": it has none yet), end, body.
 -- An act is {mark, version, end, body, marks of those before it}. The later version stands; whoever brings an act
 -- again that came once changes nothing, also when another has taken its place. Numbers travel as text, whole.
-local MARKS, ENDED = 16, 100
+local MARKS, ENDED, MOST = 16, 100, 2 ^ 53
 local acts, order, ends, about = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 
 local function whole(number)
     return string.format('%.0f', number)
+end
+
+-- nil: it is no number that can be counted up from; beyond 2^53 one more is the same number.
+local function counted(text)
+    local found = tonumber(text or 0)
+    return found and found >= 0 and found < MOST and found % 1 == 0 and found or nil
 end
 
 -- nil: there is none, or what stands there is none.
@@ -21,24 +27,29 @@ local function read(name)
     for i = 1, 4 do
         if type(act[i]) ~= 'string' then return nil end
     end
-    return tonumber(act[2]) and act
+    return counted(act[2]) and act
 end
 
 -- Keys that do not fit each other (one was evicted, or somebody wrote there) are begun anew: then all tell again.
 local sizes = {redis.pcall('HLEN', acts), redis.pcall('ZCARD', order), redis.pcall('ZCARD', ends)}
 local kept = redis.pcall('HLEN', about)
-if type(kept) ~= 'number' or type(sizes[1]) ~= 'number' or sizes[1] ~= sizes[2] or sizes[2] ~= sizes[3] then
-    redis.call('DEL', acts, order, ends, about)
+local fit = type(kept) == 'number' and type(sizes[1]) == 'number' and sizes[1] == sizes[2] and sizes[2] == sizes[3]
+local number, version, last
+if fit then
+    number, version = counted(redis.call('HGET', about, 'number')), counted(redis.call('HGET', about, 'version'))
+    last = counted(redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')[2])
 end
+if not (number and version and last) then
+    redis.call('DEL', acts, order, ends, about)
+    number, version, last = 0, 0, 0
+end
+number = math.max(number, last)
 
 local place = redis.call('HGET', about, 'place')
 if not place then
     place = ARGV[1]
     redis.call('HSET', about, 'place', place)
 end
-local number = tonumber(redis.call('HGET', about, 'number') or '') or 0
-number = math.max(number, tonumber(redis.call('ZREVRANGE', order, 0, 0, 'WITHSCORES')[2] or 0))
-local version = tonumber(redis.call('HGET', about, 'version') or '') or 0
 local since = tonumber(ARGV[3])
 if ARGV[2] ~= place or since > number then since = 0 end
 

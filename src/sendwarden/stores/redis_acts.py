@@ -19,6 +19,8 @@ from sendwarden.stores.redis import Client, said
 WITHIN_S = 0.25
 # Acts that come back together.
 TOGETHER = 200
+# Redis counts in doubles: from here on one more is the same number.
+MOST_VERSION = 2**53
 _KEYS = [f"sendwarden:{{acts}}:{what}" for what in ("by-name", "by-number", "by-end", "about")]
 
 
@@ -52,7 +54,7 @@ def _act(row: Sequence[bytes]) -> Act | None:
     try:
         act = Act(name, json.loads(body) if body else None, float(until), mark, int(version))
         known = act.record is None or isinstance(act.record, dict)
-        return act if known and isfinite(act.until) and act.version > 0 else None
+        return act if known and isfinite(act.until) and 0 < act.version < MOST_VERSION else None
     except (ValueError, RecursionError):
         return None
 

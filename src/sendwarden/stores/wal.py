@@ -4,9 +4,11 @@ SQLite reads a log up to the first frame that is damaged and leaves out the rest
 after a power cut. Whether what it left out had once been committed can be told from the frames themselves.
 Where just the mark of the last commit is damaged, it looks like one that was never finished.
 
-Source: sqlite.org/fileformat2.html, section 4. Nothing is locked: read it before the file is opened.
+Source: sqlite.org/fileformat2.html, section 4. Nothing is locked: read it before the file is opened. Where
+somebody writes to it meanwhile, it may be folded and cut while it is read, or go: then it ends there.
 """
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +39,11 @@ class Log:
 def read_log(path: Path) -> Log | None:
     """The log at ``path``; None where there is none. Raises `OSError`."""
     try:
-        size = path.stat().st_size
+        file = path.open("rb")
     except FileNotFoundError:
         return None
-    with path.open("rb") as file:
+    with file:
+        size = os.fstat(file.fileno()).st_size
         raw = file.read(_HEADER.size)
         if len(raw) < _HEADER.size or size <= _HEADER.size + _FRAME.size:
             return Log(readable=True, last_commit=0)  # nothing was committed yet
@@ -52,7 +55,10 @@ def read_log(path: Path) -> Log | None:
         last, readable = 0, True
         for number in range(frames):
             file.seek(_HEADER.size + number * (_FRAME.size + page_bytes))
-            _page, commit, *frame_salts = _FRAME.unpack(file.read(_FRAME.size))[:4]
+            raw = file.read(_FRAME.size)
+            if len(raw) < _FRAME.size:
+                break
+            _page, commit, *frame_salts = _FRAME.unpack(raw)[:4]
             if frame_salts != salts:
                 readable &= _is_older(frame_salts[0], salts[0])
             elif commit:
