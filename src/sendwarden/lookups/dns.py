@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # Questions under way, and answers that are kept, at the most, unless the settings say otherwise.
 MOST_QUESTIONS = 1000
 MOST_KEPT = 100_000
-# Records of an answer that is taken, and letters of all that are kept: what stands in the DNS is a
-# stranger's, and one answer of his may have thousands of records.
+# Records of an answer that is taken, and letters of all that are kept: the DNS is a stranger's, and
+# one answer of his may have thousands of records.
 MOST_RECORDS = 256
 MOST_LETTERS = 64 * 1024 * 1024
 # What a record takes besides its letters, as if it were letters.
