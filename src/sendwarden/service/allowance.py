@@ -81,7 +81,7 @@ class Allowance:
         if meter is None:
             return go_ahead(channel.name, account)
         taken = self.limiter.reserve(request, name, server, meter)
-        decision = self._decided(taken, channel, account, Counts(recipients=1))
+        decision = self._decided(taken, channel, account, Counts(recipients=1), for_good=False)
         if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
             self.limiter.charges.let_by(self.limiter.asked(name, meter, server, ()), 1)
         return decision
@@ -142,7 +142,8 @@ class Allowance:
         question = self.limiter.asked(asked.name, meter, asked.server, asked.recipients)
         queue_id = request.queue_id.encode("utf-8", "surrogateescape")
         taken = self.limiter.settle(question, asked.counts, end=asked.end, queue_id=queue_id)
-        decision = self._decided(taken, channel, account, asked.counts)
+        for_good = self.limiter.state(account) is not State.THROTTLED
+        decision = self._decided(taken, channel, account, asked.counts, for_good=for_good)
         if taken.over and decision.in_effect not in (Verdict.REFUSE, Verdict.DEFER):
             self.limiter.charges.let_by(question, asked.counts.recipients)
         if not asked.end or decision.verdict not in (Verdict.REFUSE, Verdict.DEFER):
@@ -178,7 +179,15 @@ class Allowance:
         if name:
             self.limiter.charges.release(name, self.limiter.quantum)
 
-    def _decided(self, taken: Taken, channel: Channel, account: str, counts: Counts) -> Decision:
+    def _decided(
+        self, taken: Taken, channel: Channel, account: str, counts: Counts, *, for_good: bool = True
+    ) -> Decision:
+        """``for_good``: is what waiting does not let through refused, and not deferred?
+
+        A single recipient is not: the rest of a message may go in another one (RFC 5321 section 4.5.3.1.10), and
+        some that were named may be none of it in the end. Nor is what an account may send again once it is
+        throttled no more.
+        """
         told = tuple(_told(one, channel, account) for one in taken.crossings)
         if taken.over is None:
             watched = channel.mode is Mode.WATCH
@@ -187,11 +196,11 @@ class Allowance:
         # Where it is not known what was used, nothing is refused for good.
         action = DEFER if limit.presumed else channel.over_limit
         never = not (taken.over.frees or limit.presumed)
-        refuses = action.verdict is Verdict.REFUSE or (never and action.verdict is Verdict.DEFER)
+        refuses = action.verdict is Verdict.REFUSE or (for_good and never and action.verdict is Verdict.DEFER)
         decision = replace(
             self._decision(channel, account, self._reason(taken.over, channel, account, counts)),
             verdict=Verdict.REFUSE if refuses else action.verdict,
-            enhanced=_refused_for(limit, never=never) if refuses else "4.7.1",
+            enhanced=_status(limit, never=never, refuses=refuses),
             transport=action.transport,
             delay_s=action.delay_s,
             help=self.limiter.site.help,
@@ -232,16 +241,16 @@ class Allowance:
         return Reason("limit-over", numbers)
 
 
-def _refused_for(limit: Limit, *, never: bool) -> str:
-    """The status code of a refusal.
+def _status(limit: Limit, *, never: bool, refuses: bool) -> str:
+    """The status code of an answer.
 
-    A message that no waiting would let through has too many recipients (RFC 3463 section 3.6, X.5.3) or is
-    too big (section 3.4, X.3.4): a mail server that read 4.5.3 would try again for days, or send the rest in
-    another message at once. RFC 5321 section 4.5.3.1.10 leaves 5yz to limits that a site sets.
+    What no waiting lets through has too many recipients (RFC 3463 section 3.6, X.5.3) or is too big (section
+    3.4, X.3.4): a mail server that read 4.5.3 at the end of a message would try it again for days.
     """
+    kind = 5 if refuses else 4
     if not never:
-        return "5.7.1"
-    return "5.3.4" if limit.counter == BYTES else "5.5.3"
+        return f"{kind}.7.1"
+    return f"{kind}.3.4" if limit.counter == BYTES else f"{kind}.5.3"
 
 
 def _is_spam(message: Message) -> bool:
