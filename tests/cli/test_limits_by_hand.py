@@ -96,6 +96,11 @@ def test_on_one_channel_only(site: Commands) -> None:
     assert limits_of(site, "eve", EXTERNAL)["recipients 10m"] == (40, 40)
 
 
+def test_one_channel_is_shown_where_one_is_named(site: Commands) -> None:
+    (record,) = site.on_folder("limits", "show", "eve", "--channel", "webmail", "--json").records
+    assert [one["channel"] for one in record["channels"]] == ["webmail"]  # type: ignore[attr-defined]
+
+
 def test_reset_begins_at_nothing(site: Commands) -> None:
     said = site.on_folder("limits", "reset", "eve", *REASON)
     assert said.out == f"eve: begins at 0 on {EXTERNAL}\n"
@@ -201,7 +206,7 @@ WRONG = {
         "eve",
         "5/2h",
         *REASON,
-    ): "the windows are 10m, 1h, 24h: write recipients=500/1h; the windows are 10m, 1h, 24h\n",
+    ): "the windows are 10m, 1h, 24h: write recipients=500/1h\n",
     (
         "limits",
         "set",
@@ -258,6 +263,9 @@ WRONG = {
     ("limits", "reset", "eve"): "acts by hand have a reason: --reason 'why'\n",
     ("limits", "show", "eve", "5/1h"): "'5/1h' goes with set: "
     "sendwarden limits set eve 5/1h --reason 'why' --config {folder}\n",
+    ("limits", "show", "eve", "--channel", "webmal"): "there is no channel 'webmal'; did you mean "
+    '"webmail"?\n',
+    ("account", "top", "--number", "0"): "1 or more are shown: account top --number 20\n",
     ("limits", "show", " "): "an account has a name, such as bob@example.org\n",
     (
         "account",

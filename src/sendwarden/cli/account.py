@@ -128,6 +128,8 @@ def _halved(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    if arguments.number < 1:
+        raise ValueError(f"1 or more are shown: account top --number {TOP}")
     answer = ask(loaded, {"verb": "top", "by": arguments.by, "number": arguments.number})
     accounts = answer["accounts"]
     if accounts:

@@ -74,8 +74,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for line in (*_lines(arguments, answer), *untold(answer)):
         output.line(line)
     for decision in decisions:
+        would = "would have been " if decision.get("watched") else ""
         output.line(
-            f"  {day(decision['at'])}  {decision['reference']}  {decision['verdict']}: {_because(decision)}"
+            f"  {day(decision['at'])}  {decision['reference']}  {would}{decision['verdict']}: "
+            f"{_because(decision)}"
         )
     return GOOD
 

@@ -108,10 +108,11 @@ class Desk:
         now = self._clock.now()
         entry = self._book.entry(account, now)
         state = self._book.state(account, now)
-        counted = list(self._counted_channels(account))
+        wanted = self._channel_name(question)
+        counted = [one for one in self._counted_channels(account) if wanted in ("", one.name)]
         everywhere = [await self._look(channel, account) for channel in counted]
         channels = [self._channel(channel, account) for channel in counted]
-        if self._limiter.table.find(SPAM_SCORED, account):
+        if not wanted and self._limiter.table.find(SPAM_SCORED, account):
             channels.append(self._spam(account))
         return {
             "account": account,
@@ -368,7 +369,8 @@ def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
         rate = parse_rate(rate_text)
         window_of(rate)
     except ValueError as error:
-        raise Refusal(f"{error}: write {counted}=500/1h; the windows are {_WINDOWS}") from None
+        windows = "" if _WINDOWS in str(error) else f"; the windows are {_WINDOWS}"
+        raise Refusal(f"{error}: write {counted}=500/1h{windows}") from None
     if not rate.amount:
         raise Refusal("a limit of nothing is a state: give the account the state contained")
     return counted, rate.amount, rate.window_s
