@@ -37,10 +37,15 @@ WORDS: Mapping[str, Sequence[str]] = {
     "account": ["resolve", "bob"],
     "dnsbl": ["check", "192.0.2.7"],
     "greylist": ["show", "192.0.2.7", "eve@example.org", "bob@example.org"],
+    "log": ["read", "message"],
+    "replay": [os.devnull],
+    "simulate": ["--out", "message", "--users", "2", "--days", "1"],
     "help": [],
 }
+# Commands that read no settings.
+WITHOUT = ("help", "simulate")
 MESSAGE = "Subject: a\n\nText.\n"
-READ_SETTINGS = [name for name in NAMES if name != "help"]
+READ_SETTINGS = [name for name in NAMES if name not in WITHOUT]
 
 
 def test_the_table_above_has_every_command() -> None:
@@ -69,7 +74,7 @@ def test_every_command_tells_what_it_takes(command: str, commands: Commands) -> 
     said = commands.run(command, "--help")
 
     assert said.code == GOOD and said.out.startswith(f"usage: sendwarden {command}")
-    assert "--json" in said.out and ("--config FILE" in said.out) is (command != "help")
+    assert "--json" in said.out and ("--config FILE" in said.out) is (command not in WITHOUT)
 
 
 # Words that somebody mistypes -> what he is told.
@@ -152,8 +157,15 @@ def test_a_settings_file_may_be_named_by_its_folder_or_itself(commands: Commands
 
 
 # Commands that have nothing to say: `check` of what is right, `connect` with what is wrong, `greylist` while
-# no daemon runs. (`serve` of what is right would go on for ever.)
-SILENT = [("check", False), ("connect", True), ("greylist", False), ("greylist", True)]
+# no daemon runs, `log` of what is no log. (`serve` of what is right would go on for ever.)
+SILENT = [
+    ("check", False),
+    ("connect", True),
+    ("greylist", False),
+    ("greylist", True),
+    ("log", False),
+    ("log", True),
+]
 
 
 @pytest.mark.parametrize(
@@ -168,8 +180,8 @@ def test_with_json_every_line_is_an_object(command: str, wrong: bool, commands: 
     words = [word.replace("message", str(commands.folder / "message")) for word in WORDS[command]]
 
     said = (
-        commands.run(command, "--json")
-        if command == "help"
+        commands.run(command, "--json", *words)
+        if command in WITHOUT
         else commands.on_folder(command, "--json", *words)
     )
 
@@ -214,6 +226,7 @@ def test_nothing_hostile_reaches_the_terminal_by_any_command(command: str, comma
         "account": ["resolve", f"\x1b[2J{bad}"],
         "dnsbl": ["check", f"\x1b[2J{bad}"],
         "greylist": ["show", bad, f"\x1b[2J{bad}", bad],
+        "log": ["read", f"\x1b[2J{bad}"],
     }.get(command, list(WORDS[command]))
 
     for form in ([], ["--json"]):

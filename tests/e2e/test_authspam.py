@@ -1,5 +1,6 @@
 """The main job: the document's own configuration, unchanged, stops a spamming account at a real Postfix."""
 
+import re
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -75,6 +76,22 @@ def test_the_first_50_recipients_get_theirs_and_the_rest_is_refused_in_the_docum
         assert REFERENCE.search(answer.text)
     site.postfix.wait_until_delivered()
     assert site.sink.recipients == [f"v{n}@victim.example" for n in range(50)]
+
+
+def test_a_postmaster_sees_the_filters_meter_and_resets_it(site: Site) -> None:
+    eve, command = site.client("eve"), site.sendwarden.command
+    assert site.spam(eve, 51) == [250] * 50 + [550]
+
+    code, said = command("limits", "show", "eve")
+    assert code == 0
+    assert "limitauthspam   (a table of MeterMaid's)" in said
+    assert re.search(r"    50 of 50 in \S+, key eve@example.org   full; room again ", said)
+    code, said = command("limits", "reset", "eve", "--reason", "ours")
+    meter = "MeterMaid's limitauthspam (key eve@example.org)"
+    assert (code, said) == (0, f"eve: begins at 0 on submission, {meter}\n")
+
+    assert site.spam(eve, 2) == [250] * 2
+    assert "2 of 50 in" in command("limits", "show", "eve")[1]
 
 
 def test_why_explains_the_refusal_by_its_reference_even_after_a_kill(site: Site) -> None:

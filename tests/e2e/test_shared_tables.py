@@ -147,6 +147,17 @@ def test_explain_counts_nothing(redis: RedisServer, wardens: list[Sendwarden]) -
     assert redis.ask("LLEN", *_key(redis)) == before == ":1"
 
 
+def test_reset_at_one_begins_anew_at_all(wardens: list[Sendwarden]) -> None:
+    assert everywhere(wardens, "ann", QUOTA, 4)[b"c"] >= QUOTA
+    assert spam(wardens[0], "ann", 1) == {b"y": 1}
+
+    code, said = wardens[2].command("limits", "reset", "ann", "--reason", "a test")
+
+    assert code == 0 and "MeterMaid's limitauthspam" in said, said
+    time.sleep(2)  # the others hear of it within a second
+    assert [spam(warden, "ann", 1) for warden in wardens] == [{b"c": 1}] * PROCESSES
+
+
 def _key(redis: RedisServer) -> list[str]:
     return [redis.ask("KEYS", "sendwarden:metermaid:*key:eve", lines=3).split("\n")[2]]
 

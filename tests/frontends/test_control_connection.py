@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sendwarden.frontends.control import ControlConnection
 from sendwarden.service.book import Book
-from sendwarden.service.desk import Answer, Desk, Question
+from sendwarden.service.desk import Desk
+from sendwarden.service.question import Answer, Question
+from sendwarden.stores.memory import MemoryMeters
 from tests.frontends.around import Ground, MemoryTransport, Peer
 from tests.service.outside import KeptExceptions
 from tests.stores.around import until
@@ -16,7 +18,8 @@ class SlowDesk(Desk):
     """Answers when it is told to; there is time for a long verb, and hardly any for others."""
 
     def __init__(self, ground: Ground) -> None:
-        super().__init__(ground.limiter, Book(ground.clock, KeptExceptions()), ground.clock, ground.log)
+        book = Book(ground.clock, KeptExceptions())
+        super().__init__(ground.limiter, book, ground.clock, ground.log, MemoryMeters({}))
         self.told = asyncio.Event()
 
     @staticmethod

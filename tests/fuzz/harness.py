@@ -10,7 +10,10 @@ import sys
 
 import atheris
 
-TARGETS = ("policy", "milter", "sjsms", "grosspolicy", "wforce", "scanners", "mapping", "sieve", "options")
+TARGETS = (
+    *("policy", "milter", "sjsms", "grosspolicy", "wforce", "scanners", "mapping", "sieve", "options"),
+    "events",
+)
 
 
 def main() -> None:

@@ -194,7 +194,7 @@ def test_top_lists_what_is_nearest_to_its_limit() -> None:
     gate = Gateway("incoming-network", "incoming-mailbox")
     for number in range(4):
         gate.rcpt(recipients=(f"u{number}@example.org",))
-    desk = Desk(gate.limiter, Book(gate.clock, KeptExceptions()), gate.clock, KeptLog())
+    desk = Desk(gate.limiter, Book(gate.clock, KeptExceptions()), gate.clock, KeptLog(), MemoryMeters({}))
     listed = asyncio.run(desk.ask({"verb": "top", "by": "incoming", "number": 2}))["accounts"]
     assert [(one["account"], one["channel"], one["share"]) for one in listed] == [
         ("192.0.2.0/24", "incoming-network", 0.8),

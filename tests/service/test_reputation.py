@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sendwarden.engine.reputation.findings import Finding, Said
 from sendwarden.engine.reputation.health import CREDITS, REST_S, TEST_AGAIN_S, TEST_S
 from sendwarden.engine.reputation.lists import DnsList
-from sendwarden.service.desk import Answer, Refusal
+from sendwarden.service.question import Answer, Refusal
 from sendwarden.service.reputation import CHECKS, About, Reputation
 from sendwarden.service.reputation_desk import verbs
 from tests.service.resolving import LATE, FakeResolver

@@ -1,4 +1,4 @@
-"""``sendwarden account``: which account a name belongs to, its state, and who sends most."""
+"""``sendwarden account``: which account a name belongs to, its state, whose state was set, who sends most."""
 
 import argparse
 import shlex
@@ -8,13 +8,15 @@ from typing import Any
 from sendwarden.cli.configuration import NoSettings, add_config, load_configuration
 from sendwarden.cli.desk import ask, untold
 from sendwarden.cli.exits import CANNOT, GOOD
-from sendwarden.cli.limits import act_of, add_act, day, shown
+from sendwarden.cli.limits import act_of, add_act
+from sendwarden.cli.limits_shown import shown, state_lines
 from sendwarden.cli.output import Output
 from sendwarden.cli.pasted import command_for
+from sendwarden.cli.until import end
 from sendwarden.cli.words import one_of
 from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
-from sendwarden.core.identity import resolve
+from sendwarden.core.identity import named_host, resolve
 from sendwarden.core.texts import channel_shown
 
 # Accounts that `top` shows, unless it is told.
@@ -37,15 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config(parser)
     parser.add_argument(
         "verb",
-        metavar="resolve|show|state|top",
+        metavar="resolve|show|state|list|top",
         type=one_of("verb", *VERBS),
         help="resolve: which account a name belongs to; show: its state and limits; state: set its state; "
-        "top: who is nearest to a limit",
+        "list: all states that were set; top: who is nearest to a limit",
     )
     parser.add_argument("name", nargs="?", default="", help="a login or an address, as somebody writes it")
     parser.add_argument(
         "state", nargs="?", default="", help="with state: normal, watched, throttled, held, contained"
     )
+    parser.add_argument("--state", dest="only", default="", help="with list: only accounts in this state")
     parser.add_argument(
         "--by",
         default="share",
@@ -81,6 +84,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _resolve(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    if host := named_host(arguments.name):
+        output.line(f"{arguments.name}  is account  {host}: all mail of this host without a login")
+        output.record({"name": arguments.name, "account": host, "rules": []})
+        return
     account, steps = resolve(arguments.name, loaded.site.identity)
     output.line(f"{arguments.name}  is account  {account}")
     for step in steps:
@@ -104,7 +111,7 @@ def _state(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> Non
     question["tell"] = arguments.tell
     answer = ask(loaded, {**question, **act_of(arguments)})
     output.record(answer)
-    until = f" until {day(answer['set']['until'])}" if answer["state"] != "normal" else ""
+    until = f" until {end(answer['set']['until'])}" if answer["state"] != "normal" else ""
     output.line(f"{answer['account']}: {answer['state']}{until}, before {answer['before']}")
     for line in _halved(answer):
         output.line(line)
@@ -120,16 +127,22 @@ def _halved(answer: Mapping[str, Any]) -> Iterator[str]:
     """What its state ended or began for the limits of an account."""
     if answer["half_until"]:
         yield (
-            f"  it has half of its limits until {day(answer['half_until'])}, since it was held or contained; "
+            f"  it has half of its limits until {end(answer['half_until'])}, since it was held or contained; "
             "the same command once more ends that"
         )
     elif answer["half_before"]:
         yield "  it has its whole limits again"
 
 
+def _list(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
+    entries = ask(loaded, {"verb": "list", "kind": "state", "state": arguments.only})["entries"]
+    for one in entries:
+        output.record(one)
+    for line in state_lines(entries):
+        output.line(line)
+
+
 def _top(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
-    if arguments.number < 1:
-        raise ValueError(f"1 or more are shown: account top --number {TOP}")
     answer = ask(loaded, {"verb": "top", "by": arguments.by, "number": arguments.number})
     accounts = answer["accounts"]
     if accounts:
@@ -149,5 +162,6 @@ VERBS: dict[str, Callable[[Loaded, argparse.Namespace, Output], None]] = {
     "resolve": _resolve,
     "show": _show,
     "state": _state,
+    "list": _list,
     "top": _top,
 }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from sendwarden.cli.configuration import STATE_FILE, open_state, state_folder
 from sendwarden.cli.probe import WallClock, Warnings
@@ -19,12 +19,13 @@ from sendwarden.config.load import Loaded
 from sendwarden.core.errors import SendwardenError
 from sendwarden.daemon.process import CONTROL_SOCKET, AlreadyRunning, lock
 from sendwarden.service.book import Book, Entry
-from sendwarden.service.desk import Desk, Refusal
+from sendwarden.service.desk import Desk
 from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Exceptions
+from sendwarden.service.question import Refusal
 from sendwarden.service.sharing import Sharing, plain
 from sendwarden.stores.batch import Batch
-from sendwarden.stores.memory import AGES, INCOMING, KNOWN, LIMITS, Changes
+from sendwarden.stores.memory import AGES, INCOMING, KNOWN, MemoryMeters
 from sendwarden.stores.sql import SqlState
 
 # Longer than the daemon takes for an answer at the most, or gives none.
@@ -111,7 +112,7 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
     if question["verb"] not in DOING:
         state = open_state(loaded)
         try:
-            desk, _limiter = _desk(loaded, state, _Nowhere())
+            desk, _meters = _desk(loaded, state, _Nowhere())
         finally:
             if state is not None:
                 state.close()
@@ -125,21 +126,20 @@ async def _asked_state(loaded: Loaded, folder: Path, question: Mapping[str, obje
             store: Exceptions = _Direct(state)
             if shared:  # the daemon tells the others when it runs
                 store = Sharing(store, partial(secrets.token_hex, 8), WallClock(), Warnings())
-            desk, limiter = _desk(loaded, state, store)
+            desk, meters = _desk(loaded, state, store)
             answer = await desk.ask(question)
             if shared:
                 answer = {**answer, "others_know": False}
-            gone = list(limiter.table.changes(0.0))
-            state.write(Batch(Changes(meters=[(LIMITS, change) for change in gone])))
+            state.write(Batch(meters.changes(WallClock().now())))
         finally:
             state.close()
     return answer
 
 
-def _desk(loaded: Loaded, state: SqlState | None, store: Exceptions) -> tuple[Desk, Limiter]:
+def _desk(loaded: Loaded, state: SqlState | None, store: Exceptions) -> tuple[Desk, MemoryMeters]:
     clock = WallClock()
-    book, limiter = copied_limits(loaded, state, store, clock)
-    return Desk(limiter, book, clock, Warnings()), limiter
+    book, limiter, meters = copied_limits(loaded, state, store, clock)
+    return Desk(limiter, book, clock, Warnings(), meters), meters
 
 
 def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:
@@ -154,35 +154,25 @@ def copied_limiter(loaded: Loaded, clock: WallClock) -> Limiter:
 
 def copied_limits(
     loaded: Loaded, state: SqlState | None, store: Exceptions, clock: WallClock
-) -> tuple[Book, Limiter]:
+) -> tuple[Book, Limiter, MemoryMeters]:
     """What the daemon has counted and what was set by hand, as a copy."""
     book = Book(clock, store)
     limiter = Limiter(loaded.site, book, clock)
+    meters = MemoryMeters(loaded.site.meters)
+    meters.limits = limiter.table
+    meters.profiles = {AGES: limiter.ages, KNOWN: limiter.acquaintances, INCOMING: limiter.incoming}
     if state is not None:
         acts = state.exceptions()
         book.load(store.load(acts, Entry.name_of_record) if isinstance(store, Sharing) else plain(acts))
         limiter.set_by_hand(book.overrides())
-        kept: dict[str, Kept] = {
-            LIMITS: limiter.table,
-            AGES: limiter.ages,
-            KNOWN: limiter.acquaintances,
-            INCOMING: limiter.incoming,
-        }
         for group in state.meters():
             for table, key, parts, _damaged in group:
-                if (found := kept.get(table)) is not None:
-                    found.restore(key, parts, clock.now())
+                meters.restore(table, key, parts, clock.now())
         limiter.table.loaded()
         limiter.changed()
-        list(limiter.table.changes(clock.now()))  # it is kept already
+        meters.changes(clock.now())  # it is kept already
     book.on_change.append(lambda _account: limiter.set_by_hand(book.overrides()))
-    return book, limiter
-
-
-class Kept(Protocol):
-    """What takes stored rows in."""
-
-    def restore(self, key: str, parts: Mapping[int, bytes], now: float) -> None: ...
+    return book, limiter, meters
 
 
 class _Nowhere:

@@ -172,7 +172,8 @@ def _explained(loaded: Loaded, message: Message, channel: str, greylist: Greylis
     meters = WatchedMeters(copied_meters(loaded, clock.now()))
     outside = Outside(clock, NoReference(), warnings, lambda: 0.0, greylist.callout())
     limiter = copied_limiter(loaded, clock)
-    judge = Judge(loaded.site, meters, outside, Allowance(limiter, outside))
+    allowance = Allowance(limiter, outside)
+    judge = Judge(loaded.site, meters, outside, allowance)
     judge.greylisting = greylist.channels(limiter)
     chosen = _channel(loaded, channel) if channel else judge.channel(message.request)
     runs: list[ScriptRun] = []
@@ -189,7 +190,9 @@ def _explained(loaded: Loaded, message: Message, channel: str, greylist: Greylis
     left = replace(message, request=replace(message.request, recipients=tuple(walked.left)))
     if waits := _waits(judge, left, chosen, greylist):
         return Explanation(message, chosen, waits, runs, meters, warnings, walked, at_mail)
-    room = Room(limiter, chosen, judge.account(message.request), message.request)
+    incoming = allowance.incoming
+    keys = incoming.keys(left.request, walked.left) if incoming.counts(left.request) else []
+    room = Room(limiter, chosen, judge.account(message.request), message.request, keys)
     decision = _at_end(judge, left, chosen, walked, runs)
     room.look_again()
     return Explanation(message, chosen, decision, runs, meters, warnings, walked, at_mail, room)
@@ -298,7 +301,7 @@ def _record(found: Explanation) -> dict[str, object]:
         "headers": [f"{name}: {value}" for name, value in decision.headers],
         "delay_s": decision.delay_s,
         "transport": decision.transport,
-        "limits": [use.record() for use in found.room.uses] if found.room else [],
+        "limits": [use.record() for use in (*found.room.incoming, *found.room.uses)] if found.room else [],
         "removed": [name for name, _number in decision.removed],
         "greylist": [grey_line(asked, answer, 0) for asked, answer in found.greylisted],
         "login": found.message.request.login,

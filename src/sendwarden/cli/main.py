@@ -32,6 +32,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("account", "account", "what is known of an account, its state, and who sends most"),
     ("dnsbl", "dnsbl", "what lists in the DNS say of an address or a domain, and how the lists are"),
     ("greylist", "greylist", "what greylisting remembers, and its answers as they are given"),
+    ("log", "log", "what a mail log says of accounts, as events, and how much of it is understood"),
+    ("replay", "replay", "show what the detection would have made of old events"),
+    ("simulate", "simulate", "make up the traffic of a site, with stolen accounts and the truth beside it"),
     ("help", "help", "explain a setting or an error code"),
 )
 

@@ -147,7 +147,7 @@ def _table_at(path: Path) -> tuple[type[BaseModel], str, str]:
     where, topic = "", "settings"
     for part in path:
         if isinstance(part, int):
-            where = f"{'an' if topic[0] in 'aeiou' else 'a'} {topic}"
+            where = f"an {topic}" if topic[0] in "aeiou" else f"a {topic}"
             continue
         model = _model_in(model.model_fields[part]) or model
         where, topic = f"[{part}]", part

@@ -119,6 +119,16 @@ def host_account(address: str) -> str:
     return f"[{getattr(ip, 'ipv4_mapped', None) or ip}]"
 
 
+def named_host(written: str) -> str:
+    """The account of the host that an address means, in brackets or not; "": it is no address."""
+    address = written.strip().removeprefix("[").removesuffix("]").removeprefix("IPv6:")
+    try:
+        ip_address(address)
+    except ValueError:
+        return ""
+    return host_account(address)
+
+
 def resolve(login: str, rules: IdentityRules) -> tuple[str, list[RuleApplied]]:
     """`account_of`, with what each rule did, in order. A rule that runs again is listed if it did more."""
     steps: list[RuleApplied] = []

@@ -173,8 +173,10 @@ class Daemon:
         notices = self._configuration.settings.notify
         rate = RateOfNotices(notices.per_account, notices.in_all)
         self._outbox = Outbox(notices.smtp, rate, self._journal, self._clock, self._log)
-        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log)
+        self._desk = Desk(self._limiter, self._book, self._book.clock, self._log, self._meters)
         self._desk.offer(dnsbl_verbs(lambda: self._lists.reputation))
+        self._desk.share(self._tables)
+        self._book.on_reset.append(self._reset_too)
         self._desk.offer(self._greylist.verbs)
         self._conclusions = Conclusions(self._clock, self._log, self._journal, self._outbox)
         self._use(self._configuration)
@@ -265,6 +267,10 @@ class Daemon:
         return self._judge
 
     # --- background work
+
+    def _reset_too(self, account: str, channel: str) -> None:
+        if not channel:
+            self._start(self._desk.heard_of_reset(account))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -42,12 +42,14 @@ class Entry:
     unlimited: bool = False
     row: str = ""  # of limits, whose rates these were when it was set: they take the place of all others
     per_message: int | None = None
+    counted: str = ""  # what a single rate counts, or per_message: others go on beside it
     tell: str = ""  # of kind "state": what whoever sends is told; the reason is for administrators alone
 
     @property
     def name(self) -> str:
         """What it replaces: another entry of the same name."""
-        return self.name_of(self.kind, self.account, self.channel)
+        name = self.name_of(self.kind, self.account, self.channel)
+        return f"{name}\n{self.counted}" if self.counted else name
 
     @staticmethod
     def name_of(kind: str, account: str, channel: str = "") -> str:
@@ -57,6 +59,11 @@ class Entry:
     def name_of_record(cls, record: Mapping[str, Any]) -> str:
         """Raises what `of` does."""
         return cls.of(record).name
+
+    @property
+    def whole(self) -> bool:
+        """Do its limits take the place of all others?"""
+        return self.unlimited or bool(self.row)
 
     def record(self) -> dict[str, object]:
         return asdict(self)
@@ -83,7 +90,7 @@ class Entry:
             self.reason,
             f"set by {self.by}",
             Limits(limits, self.per_message),
-            whole=self.unlimited or bool(self.row),
+            whole=self.whole,
             accounts=frozenset({self.account}),
             channels=frozenset({self.channel} if self.channel else ()),
             until=self.until,
@@ -172,12 +179,16 @@ class Book:
             tell(account)
 
     def overrides(self) -> dict[str, tuple[Override, ...]]:
-        """By account; those for one channel before those for all."""
+        """By account, each to be laid over those before it: for one channel behind those for all."""
         found: dict[str, tuple[Override, ...]] = {}
         limits = [entry for entry in self.entries.values() if entry.kind == "limits"]
-        for entry in sorted(limits, key=lambda entry: not entry.channel):
+        for entry in sorted(limits, key=lambda entry: (bool(entry.channel), not entry.whole)):
             found[entry.account] = (*found.get(entry.account, ()), entry.override())
         return found
+
+    def limits_of(self, account: str) -> list[Entry]:
+        """All overrides of the account, also those that are over."""
+        return [one for one in self.entries.values() if one.kind == "limits" and one.account == account]
 
     def entry(self, account: str, now: float) -> Entry | None:
         """What was set for the account's state and still holds."""

@@ -5,46 +5,36 @@ wrong question raises `Refusal`, whose text says what to write instead.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from heapq import nsmallest
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 from sendwarden.core.account import State
-from sendwarden.core.errors import SendwardenError, StoreDown
-from sendwarden.core.identity import account_of
 from sendwarden.core.place import did_you_mean
-from sendwarden.core.units import parse_rate
 from sendwarden.engine.channel import Channel, Mode
+from sendwarden.engine.limits.incoming import Key
 from sendwarden.engine.limits.meter import AccountMeter
-from sendwarden.engine.limits.rules import COUNTERS, Limit, Limits
+from sendwarden.engine.limits.overrides import Override
+from sendwarden.engine.limits.rules import Limit, Limits
 from sendwarden.engine.limits.shared import SharedMeter
-from sendwarden.engine.limits.table import key_of
-from sendwarden.engine.limits.windows import WINDOWS, time_of, window_of
-from sendwarden.service.book import AFTER_INCIDENT_S, INCIDENTS, Book, Entry
+from sendwarden.engine.limits.windows import time_of
+from sendwarden.service.acts import Acts
+from sendwarden.service.book import Book
+from sendwarden.service.filter_meters import FilterMeters
 from sendwarden.service.gate import DEADLINE_S
 from sendwarden.service.limiter import SPAM_SCORED, Limiter
-from sendwarden.service.ports import Clock, EventLog
-
-Question = Mapping[str, Any]
-Answer = dict[str, Any]
-Verb = Callable[[Question], Awaitable[Answer]]
+from sendwarden.service.ports import Clock, EventLog, KeptMeters, SharedTables
+from sendwarden.service.question import Answer, Names, Question, Refusal, Verb
 
 # Accounts that `top` lists at the most.
 MOST_LISTED = 1000
-UNLIMITED = "unlimited"
 # With it `top` lists networks, domains and mailboxes of incoming mail, by their share.
 INCOMING = "incoming"
-NO_REASON = "acts by hand have a reason: --reason 'why'"
-# Of a text for whoever sends: an SMTP reply is a line, with help page and reference behind it.
-TELL_LETTERS = 300
 # Meters that `top` looks at between two turns of the loop: a few milliseconds, also where each has to be
 # told anew what holds for it.
 SLICE = 200
 # Verbs whose answer takes longer than that to a mail server may, in seconds.
-WITHIN_S: Mapping[str, float] = {"top": 60.0, "dnsbl-check": 30.0}
-# An act by hand ends.
-LONGEST_S = 10 * 366 * 86_400.0
+WITHIN_S: Mapping[str, float] = {"top": 60.0, "show": 30.0, "reset": 30.0, "dnsbl-check": 30.0}
 
 
 class _Sender(NamedTuple):
@@ -63,25 +53,30 @@ _BY: Mapping[str, Callable[[_Sender], tuple[float, str, str]]] = {
 }
 
 
-class Refusal(SendwardenError):
-    """What was asked cannot be done; the text says what to write instead."""
-
-
 class Desk:
     """Answers questions by `ask`; each has a verb and its arguments."""
 
-    def __init__(self, limiter: Limiter, book: Book, clock: Clock, log: EventLog) -> None:
+    def __init__(self, limiter: Limiter, book: Book, clock: Clock, log: EventLog, meters: KeptMeters) -> None:
+        self._meters = FilterMeters(limiter, meters, clock)
+        self._names = Names(limiter)
         self._limiter = limiter
         self._book = book
         self._clock = clock
-        self._log = log
+        acts = Acts(limiter, book, clock, log, self._meters)
         self._verbs: dict[str, Verb] = {
             "show": self._show,
-            "set": self._set,
-            "reset": self._reset,
-            "state": self._state,
             "top": self._top,
+            "list": self._list,
+            **acts.verbs,
         }
+
+    def share(self, tables: SharedTables | None) -> None:
+        """Other processes count in MeterMaid's tables too; None: they do not."""
+        self._meters.shared = tables
+
+    async def heard_of_reset(self, account: str) -> None:
+        """Its limits were reset at another process: what filters counted for it here begins anew as well."""
+        await self._meters.reset(account)
 
     def offer(self, verbs: Mapping[str, Verb]) -> None:
         """Answer these as well."""
@@ -104,15 +99,16 @@ class Desk:
     # --- looking
 
     async def _show(self, question: Question) -> Answer:
-        account = self._account(question)
+        if question.get("incoming"):
+            return {"incoming": [self._key(key) for key in self._names.keys(question)]}
+        account, only = self._names.account(question), self._names.channel(question)
         now = self._clock.now()
         entry = self._book.entry(account, now)
         state = self._book.state(account, now)
-        wanted = self._channel_name(question)
-        counted = [one for one in self._counted_channels(account) if wanted in ("", one.name)]
+        counted = list(self._counted_channels(account, only))
         everywhere = [await self._look(channel, account) for channel in counted]
         channels = [self._channel(channel, account) for channel in counted]
-        if not wanted and self._limiter.table.find(SPAM_SCORED, account):
+        if not only and self._limiter.table.find(SPAM_SCORED, account):
             channels.append(self._spam(account))
         return {
             "account": account,
@@ -121,6 +117,23 @@ class Desk:
             "set": entry.record() if entry else None,
             **self._lasting(account, now),
             "channels": channels,
+            "meters": [one.record() for one in await self._meters.of(account)],
+        }
+
+    def _key(self, key: Key) -> Answer:
+        """What holds for one key of incoming mail; no limits: it is not counted."""
+        incoming = self._limiter.site.incoming
+        meter = self._limiter.incoming.find(key.kind, key.name)
+        limits = self._limiter.incoming_limits(key.kind, key.name)
+        return {
+            "channel": key.kind,
+            "key": key.name,
+            "counted": limits is not None,
+            "apart": incoming.leaves_out(key),
+            "mode": (Mode.WATCH if incoming.watched else Mode.ENFORCE).value,
+            "over_limit": incoming.verdict.value,
+            "overrides": [_override(one) for one in self._limiter.incoming_overrides(key.kind, key.name)],
+            "limits": [self._limit(limit, meter) for limit in sorted((limits or Limits()).limits)],
         }
 
     async def _look(self, channel: Channel, account: str) -> bool:
@@ -140,10 +153,10 @@ class Desk:
             "learning_until": self._limiter.acquaintances.learning_until(now),
         }
 
-    def _counted_channels(self, account: str) -> Iterator[Channel]:
+    def _counted_channels(self, account: str, only: str) -> Iterator[Channel]:
         """Those on which the account sent, or, if it is nobody's host, could send with a login."""
         for channel in self._limiter.site.channels:
-            if channel.limits is None:
+            if channel.limits is None or only not in ("", channel.name):
                 continue
             host = account.startswith("[")
             if self._limiter.table.find(channel.name, account) or (channel.login is not False) != host:
@@ -152,15 +165,12 @@ class Desk:
     def _channel(self, channel: Channel, account: str) -> Answer:
         meter = self._limiter.table.find(channel.name, account)
         limits = self._limiter.limits_of(channel.name, account) or Limits()
-        override = self._limiter.override(channel.name, account)
         return {
             "channel": channel.name,
             "mode": channel.mode.value,
             "over_limit": channel.over_limit.verdict.value,
             "per_message": limits.per_message,
-            "override": {"reason": override.reason, "source": override.source, "until": override.until}
-            if override
-            else None,
+            "overrides": [_override(one) for one in self._limiter.overrides(channel.name, account)],
             "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
         }
 
@@ -173,7 +183,7 @@ class Desk:
             "mode": Mode.ENFORCE.value,
             "over_limit": "",
             "per_message": limits.per_message,
-            "override": None,
+            "overrides": [],
             "limits": [self._limit(limit, meter) for limit in sorted(limits.limits)],
         }
 
@@ -193,9 +203,25 @@ class Desk:
             answer["frees_at"] = time_of(meter.frees(limit, 1, quantum))
         return answer
 
+    async def _list(self, question: Question) -> Answer:
+        """What was set by hand and still holds: limits, or states and what they left behind."""
+        now = self._clock.now()
+        kind, wanted = question.get("kind"), str(question.get("state", ""))
+        states = [state.value for state in State]
+        if wanted not in ("", *states):
+            raise Refusal(did_you_mean(wanted, states) or f"a state is one of {', '.join(states)}")
+        found = [one for one in self._book.entries.values() if one.kind == kind and now < one.until]
+        if kind == "state" and not wanted:
+            accounts = {one.account for one in self._book.entries.values()}
+            found += [incident for name in accounts if (incident := self._book.incident(name, now))]
+        listed = [one.record() for one in found if wanted in ("", one.state)]
+        return {"entries": sorted(listed, key=lambda one: (str(one["account"]), str(one["channel"])))}
+
     async def _top(self, question: Question) -> Answer:
         by = question.get("by", "share")
         number = min(int(question.get("number", 20)), MOST_LISTED)
+        if number < 1:
+            raise Refusal("a list has at least one line: --number 20")
         most: list[_Sender] = []
         counted = 0
         table = self._limiter.incoming if by == INCOMING else self._limiter.table
@@ -221,163 +247,13 @@ class Desk:
             return None
         return _Sender(account, channel, messages, recipients, meter.share(quantum))
 
-    # --- doing
 
-    async def _set(self, question: Question) -> Answer:
-        account = self._account(question)
-        if question.get("remove"):
-            only = self._channel_name(question)
-            names = [
-                entry.name
-                for entry in self._book.entries.values()
-                if entry.kind == "limits" and entry.account == account and only in ("", entry.channel)
-            ]
-            if not names:
-                raise Refusal(f"nothing was set for {account}{f' on {only}' if only else ''}")
-            for name in names:
-                await self._book.remove(name)
-            self._log.event("limits-removed", {"account": account, **acted(question)})
-            return {"account": account, "removed": True}
-        rates = [str(rate) for rate in question.get("rates", ())]
-        channel = self._channel_name(question)
-        entry = self._entry("limits", question, account, channel=channel, **self._how_much(rates))
-        if not rates:
-            raise Refusal("say how much: recipients=500/1h, messages=100/24h, a row's name, or unlimited")
-        try:
-            await self._book.put(entry)
-        except ValueError:
-            raise Refusal("two rates count the same in the same window: leave one of them out") from None
-        self._log.event("limits-set", entry.record())
-        return {"account": account, "set": entry.record()}
-
-    def _how_much(self, rates: list[str]) -> dict[str, Any]:
-        """The fields of an `Entry` that say it."""
-        rows = self._limiter.site.rows
-        if rates == [UNLIMITED]:
-            return {"unlimited": True}
-        if len(rates) == 1 and rates[0] in rows:
-            row = rows[rates[0]]
-            found = tuple((one.counted, one.most, WINDOWS[one.window].seconds) for one in row.limits)
-            return {"rates": found, "row": rates[0], "per_message": row.per_message}
-        if alone := next((rate for rate in rates if rate == UNLIMITED or rate in rows), ""):
-            raise Refusal(f"{alone} stands alone, without rates beside it")
-        return {"rates": tuple(_rate(rate, rows) for rate in rates)}
-
-    async def _reset(self, question: Question) -> Answer:
-        account = self._account(question)
-        only = self._channel_name(question)
-        if not text_of(question, "reason"):
-            raise Refusal(NO_REASON)
-        channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
-        channels += [SPAM_SCORED] * (not only)
-        gone = self._limiter.reset(account, only)
-        if room := self._limiter.room:
-            away = [name for name in channels if not await room.forget(key_of(name, account))]
-            if away:
-                raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
-        by, reason = acted(question).values()
-        await self._book.say_reset(account, only, str(by), str(reason))
-        self._log.event("limits-reset", {"account": account, "channels": gone, **acted(question)})
-        return {"account": account, "channels": gone}
-
-    async def _state(self, question: Question) -> Answer:
-        account = self._account(question)
-        wanted = str(question.get("state", ""))
-        states = [state.value for state in State]
-        if wanted not in states:
-            raise Refusal(did_you_mean(wanted, states) or f"a state is one of {', '.join(states)}")
-        now = self._clock.now()
-        before, halved = self._book.state(account, now).value, self._book.incident_until(account, now)
-        tell = " ".join(text_of(question, "tell").split())
-        if tell and State(wanted) not in INCIDENTS:
-            raise Refusal("only of an account that is held or contained is anybody told: leave out --tell")
-        if len(tell) > TELL_LETTERS:
-            raise Refusal(f"what whoever sends is told has {TELL_LETTERS} letters at the most")
-        entry = self._entry("state", question, account, state=wanted, tell=tell)
-        if wanted == State.NORMAL.value:
-            await self._end_incident(account, before, entry)
-            await self._book.remove(entry.name)
-        else:
-            await self._book.put(entry)
-        self._log.event("state-set", {**entry.record(), "before": before})
-        watching = [one.name for one in self._limiter.site.channels if one.mode is Mode.WATCH]
-        done = {"account": account, "state": wanted, "before": before, "set": entry.record()}
-        half = {"half_before": halved, "half_until": self._book.incident_until(account, now)}
-        return {**done, **half, "watching": watching}
-
-    async def _end_incident(self, account: str, before: str, entry: Entry) -> None:
-        """From here on it has less room for a while; a second time: no more."""
-        if State(before) in INCIDENTS:
-            until = entry.at + AFTER_INCIDENT_S
-            await self._book.put(replace(entry, kind="incident", until=until, state=before))
-        else:
-            await self._book.remove(Entry.name_of("incident", account))
-
-    # --- what questions hold
-
-    def _account(self, question: Question) -> str:
-        written = text_of(question, "account")
-        if not written:
-            raise Refusal("an account has a name, such as bob@example.org")
-        return written if written.startswith("[") else account_of(written, self._limiter.site.identity)
-
-    def _channel_name(self, question: Question) -> str:
-        wanted = str(question.get("channel", ""))
-        known = [channel.name for channel in self._limiter.site.channels]
-        if wanted and wanted not in known:
-            close = did_you_mean(wanted, known)
-            raise Refusal(f"there is no channel {wanted!r}; {close or 'channels are ' + ', '.join(known)}")
-        return wanted
-
-    def _entry(
-        self,
-        kind: Literal["state", "limits"],
-        question: Question,
-        account: str,
-        **more: Any,  # noqa: ANN401
-    ) -> Entry:
-        now = self._clock.now()
-        reason = text_of(question, "reason")
-        if not reason:
-            raise Refusal(NO_REASON)
-        for_s = float(question.get("for_s", 0))
-        if not 0 < for_s <= LONGEST_S:
-            raise Refusal("acts by hand end, after ten years at the latest: --until 7d")
-        return Entry(kind, account, reason, text_of(question, "by") or "unknown", now, now + for_s, **more)
-
-
-def text_of(question: Question, name: str) -> str:
-    """Raises `Refusal` for what no store could keep."""
-    written = str(question.get(name, "")).strip()
-    try:
-        written.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise Refusal(f"half a letter stands in {name}: take it out") from None
-    return written
-
-
-def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
-    counted, equals, rate_text = text.partition("=")
-    if not equals:
-        counted, rate_text = "recipients", text
-        if "/" not in text and (meant := did_you_mean(text, (*rows, UNLIMITED))):
-            raise Refusal(f"{text!r} is neither a rate nor a row of limits; {meant}")
-    if counted not in COUNTERS:
-        close = did_you_mean(counted, COUNTERS)
-        raise Refusal(f"{counted!r} is not counted; {close or 'counted are ' + ', '.join(COUNTERS)}")
-    try:
-        rate = parse_rate(rate_text)
-        window_of(rate)
-    except ValueError as error:
-        windows = "" if _WINDOWS in str(error) else f"; the windows are {_WINDOWS}"
-        raise Refusal(f"{error}: write {counted}=500/1h{windows}") from None
-    if not rate.amount:
-        raise Refusal("a limit of nothing is a state: give the account the state contained")
-    return counted, rate.amount, rate.window_s
-
-
-_WINDOWS = ", ".join(window.name for window in WINDOWS)
-
-
-def acted(question: Question) -> dict[str, object]:
-    return {"by": str(question.get("by", "")), "reason": str(question.get("reason", ""))}
+def _override(one: Override) -> Answer:
+    return {
+        "reason": one.reason,
+        "source": one.source,
+        "until": one.until,
+        "whole": one.whole,
+        "limits": [str(limit) for limit in one.limits.limits],
+        "per_message": one.limits.per_message,
+    }

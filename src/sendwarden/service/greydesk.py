@@ -5,9 +5,9 @@ from typing import Any
 
 from sendwarden.engine.greylist.places import Places
 from sendwarden.engine.greylist.question import Action, Question
-from sendwarden.service.desk import NO_REASON, Refusal, acted, text_of
 from sendwarden.service.greylisting import Greylisting
 from sendwarden.service.ports import Clock, EventLog
+from sendwarden.service.question import NO_REASON, Refusal, acted, text_of
 
 Asked = Mapping[str, Any]
 Answer = dict[str, Any]

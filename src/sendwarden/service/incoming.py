@@ -61,14 +61,19 @@ class Incoming:
             return None
         return self._taken(request, b"", recipients)
 
+    def keys(self, request: Request, recipients: Iterable[str], *, first: bool = True) -> list[Key]:
+        """What a message counts for; not ``first``: for other recipients of one that was counted."""
+        rules = self._limiter.site.incoming
+        own = [one for one in recipients if is_own(one, self._limiter.site.domains)]
+        of_recipients = rules.of_recipients(request.sender, own, self._limiter.mailbox)
+        of_message = rules.of_message(request.client_address, request.sender) if first else ()
+        return [*of_message, *of_recipients]
+
     def _taken(self, request: Request, name: bytes, recipients: Iterable[str]) -> Decision | None:
-        site, limiter = self._limiter.site, self._limiter
-        own = [recipient for recipient in recipients if is_own(recipient, site.domains)]
+        limiter = self._limiter
         before = self.charges.find(name) if name else None
         first = before is None
-        keys = list(site.incoming.of_recipients(request.sender, own, limiter.mailbox))
-        if first:
-            keys = [*site.incoming.of_message(request.client_address, request.sender), *keys]
+        keys = self.keys(request, recipients, first=first)
         counted = (before.names or {}) if before else {}
         keys = [key for key in keys if hash_of(*key) not in counted]
         done: list[AccountMeter] = []

@@ -27,7 +27,7 @@ from sendwarden.service.greychannel import ChannelGreylisting, Later
 from sendwarden.service.lending import Lending
 from sendwarden.service.memo import Memo, memo_of
 from sendwarden.service.ports import MeterTables, Outside, SharedRoom
-from sendwarden.service.rulings import ACCEPTED, Hearing, joined
+from sendwarden.service.rulings import ACCEPTED, Hearing, decided
 from sendwarden.service.scanned import with_findings
 from sendwarden.service.scanning import Scan, Scanning
 from sendwarden.service.senders import ForeignSender, is_mismatch, with_mismatch
@@ -287,7 +287,9 @@ class Judge:
         if hearing.plain:
             found = go_ahead(channel.name, self.account(request))
             return replace(found, reasons=tuple(hearing.notes.values())) if hearing.notes else found
-        return self._decided(request, channel, hearing)
+        decision = decided(request, channel, self.site, hearing)
+        reference = self._outside.references.next()
+        return replace(decision, account=self.account(request), reference=reference)
 
     def _hearing(self, request: Request, memo: Memo | None) -> Hearing:
         outside, rulings = self._outside, dict.fromkeys(request.recipients, ACCEPTED)
@@ -358,36 +360,6 @@ class Judge:
             if those:
                 run(destination.script, those)
 
-    def _decided(self, request: Request, channel: Channel, hearing: Hearing) -> Decision:
-        verdicts: dict[str, Verdict] = {}
-        for recipient, ruling in hearing.rulings.items():
-            wanted = channel.refusal if ruling.verdict is Verdict.REFUSE else ruling.verdict
-            verdicts[recipient] = sayable(wanted, request, channel, self.site.internal, self.site.relays)
-        whole = joined(verdicts.values())
-        if whole is Verdict.DISCARD and hearing.copies:
-            whole = Verdict.ACCEPT  # only the copies go on
-        reasons = hearing.reasons()
-        texts = [ruling.text for ruling in hearing.rulings.values() if ruling.text]
-        refused = any(ruling.verdict is Verdict.REFUSE for ruling in hearing.rulings.values())
-        if refused and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
-            reasons.append(Reason("no-backscatter", {"verdict": channel.unauthenticated.value}))
-        if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
-            reasons.append(Reason("whole-message"))
-        goes_on = whole in (Verdict.ACCEPT, Verdict.HOLD)
-        return Decision(
-            whole,
-            channel.name,
-            self.account(request),
-            tuple(reasons),
-            text=texts[0] if texts else "",
-            enhanced="4.7.1" if channel.refusal is Verdict.DEFER else "5.7.1",
-            refused=_those(verdicts, channel.refusal) if goes_on else (),
-            discarded=_those(verdicts, Verdict.DISCARD) if goes_on else (),
-            copies_to=tuple(hearing.copies) if goes_on else (),
-            reference=self._outside.references.next(),
-            watched=channel.mode is Mode.WATCH,
-        )
-
 
 def _without(decision: Decision, forged: tuple[tuple[str, int], ...], channel: Channel) -> Decision:
     """A decision with the forged score headers that are taken out, unless the channel only watches."""
@@ -407,7 +379,3 @@ def _all_shown(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return (
         tuple(map(_shown, addresses)) if max(map(len, addresses), default=0) > ADDRESS_LETTERS else addresses
     )
-
-
-def _those(verdicts: dict[str, Verdict], wanted: Verdict) -> tuple[str, ...]:
-    return tuple(recipient for recipient, verdict in verdicts.items() if verdict is wanted)

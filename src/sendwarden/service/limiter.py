@@ -4,8 +4,8 @@ One for the whole daemon; a new configuration is handed to `use`. Decisions are 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from sendwarden.core.account import State
 from sendwarden.core.decision import Request
@@ -56,7 +56,7 @@ class Limiter:
         self.table = LimitTable(self.limits_of, site.most_accounts, self.acquaintances.of)
         self.room: SharedRoom | None = None
         self.charges = Charges(self.quantum)
-        self.incoming = LimitTable(self._incoming_limits, site.most_accounts)
+        self.incoming = LimitTable(self.incoming_limits, site.most_accounts)
         self.incoming_charges = Charges(self.quantum)
         self.attributes: Attributes | None = None
         # Called when what was found out about accounts may hold no more.
@@ -151,11 +151,17 @@ class Limiter:
     def _in_use(self, account: str) -> bool:
         return any(self.table.has(channel.name, account) for channel in self.site.channels)
 
-    def override(self, channel: str, account: str) -> Override | None:
-        """What counts instead of the channel's limits."""
+    def overrides(self, channel: str, account: str) -> list[Override]:
+        """What counts instead of the channel's limits, each laid over those before it.
+
+        Of the settings that is the first that applies, and over it what was set by hand.
+        """
         now = self._clock.now()
-        every = (*self._by_hand.get(account, ()), *self.site.overrides)
-        return next((one for one in every if one.applies(channel, account, now)), None)
+        of_settings = (one for one in self.site.overrides if one.applies(channel, account, now))
+        return [*islice(of_settings, 1), *self._set_by_hand(channel, account, now)]
+
+    def _set_by_hand(self, channel: str, account: str, now: float) -> Iterator[Override]:
+        return (one for one in self._by_hand.get(account, ()) if one.applies(channel, account, now))
 
     def limits_of(self, channel: str, account: str) -> Limits | None:
         """What holds for an account on a channel; None: it is not counted there.
@@ -172,10 +178,10 @@ class Limiter:
         if self.attributes is not None and limits and not account.startswith("["):
             row = self.attributes.row(account)
             limits = UNLIMITED if row == NO_LIMITS else self.site.rows.get(row, limits)
-        override = self.override(channel, account)
-        if override:
+        overrides = self.overrides(channel, account)
+        for override in overrides:
             limits = override.changed(limits)
-        elif limits and self.ages.new_until(account, now) is not None:
+        if not overrides and limits and self.ages.new_until(account, now) is not None:
             limits = lowest([limits, self.site.rows.get(NEW_ACCOUNT, UNLIMITED)])
         if self._states.state(account, now) is State.THROTTLED:
             limits = lowest([limits, self.site.rows.get(THROTTLED, UNLIMITED)])
@@ -183,8 +189,17 @@ class Limiter:
             limits = limits.scaled(AFTER_INCIDENT, "half after an incident")
         return limits
 
-    def _incoming_limits(self, kind: str, _key: str) -> Limits | None:
-        return self.site.incoming.rows.get(kind)
+    def incoming_limits(self, kind: str, key: str) -> Limits | None:
+        """What holds for incoming mail of a network, a domain or a mailbox; None: it is not counted."""
+        limits = self.site.incoming.rows.get(kind)
+        if limits is not None:
+            for override in self.incoming_overrides(kind, key):
+                limits = override.changed(limits)
+        return limits
+
+    def incoming_overrides(self, kind: str, key: str) -> list[Override]:
+        """What was set for an account of that name is none of it."""
+        return [one for one in self._set_by_hand(kind, key, self._clock.now()) if kind in one.channels]
 
     def state(self, account: str) -> State:
         return self._states.state(account, self._clock.now())

@@ -10,6 +10,7 @@ from sendwarden.core.errors import SendwardenError
 from sendwarden.core.scan import Finding, ToScan
 from sendwarden.engine.greylist.question import Answer, Findings, Question
 from sendwarden.engine.limits.shared import NeedsRoom, SharedMeter
+from sendwarden.engine.meters.keys import Reading
 from sendwarden.engine.world import GreylistCall, MeterTables
 from sendwarden.wire.sjsms import Reply
 
@@ -149,6 +150,21 @@ class SharedTime(Protocol):
     def hear(self, asked: float, heard: float, there: float) -> None:
         """It was ``there`` where they count, between two times of our own."""
         ...
+
+
+class KeptMeters(Protocol):
+    """MeterMaid's throttle tables as a whole, for whoever looks through them."""
+
+    @property
+    def throttle_tables(self) -> tuple[str, ...]: ...
+
+    def keys(self, table: str) -> list[str]:
+        """All that are there now."""
+        ...
+
+    def query(self, table: str, key: str, now: float) -> Reading: ...
+
+    def remove(self, table: str, key: str) -> None: ...
 
 
 class SharedRoom(Protocol):

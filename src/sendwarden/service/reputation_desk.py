@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from sendwarden.engine.reputation.findings import Finding
 from sendwarden.engine.reputation.names import address_name, domain_name
-from sendwarden.service.desk import Answer, Question, Refusal, Verb
+from sendwarden.service.question import Answer, Question, Refusal, Verb
 from sendwarden.service.reputation import About, Reputation
 
 # Longer than any list is waited for, and shorter than the desk gives an answer, in seconds.

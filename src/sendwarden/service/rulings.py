@@ -8,7 +8,9 @@ an authenticated sender is told, see `service.notices`).
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from sendwarden.core.decision import Reason, Verdict
+from sendwarden.core.decision import Decision, Reason, Request, Verdict
+from sendwarden.engine.backscatter import sayable
+from sendwarden.engine.channel import Channel, Mode
 from sendwarden.engine.sieve.outcome import (
     Action,
     Capture,
@@ -24,6 +26,7 @@ from sendwarden.engine.sieve.outcome import (
 )
 from sendwarden.engine.world import GreylistCall, not_asked
 from sendwarden.service.ports import MeterTables
+from sendwarden.service.site import Site
 
 # Recipients named in a Reason before "and n more".
 NAMED = 5
@@ -149,3 +152,38 @@ def named(recipients: Iterable[str]) -> str:
     names = list(recipients)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def decided(request: Request, channel: Channel, site: Site, hearing: Hearing) -> Decision:
+    """What may be said of a message, without whose it is and the reference to it."""
+    verdicts: dict[str, Verdict] = {}
+    for recipient, ruling in hearing.rulings.items():
+        wanted = channel.refusal if ruling.verdict is Verdict.REFUSE else ruling.verdict
+        verdicts[recipient] = sayable(wanted, request, channel, site.internal, site.relays)
+    whole = joined(verdicts.values())
+    if whole is Verdict.DISCARD and hearing.copies:
+        whole = Verdict.ACCEPT  # only the copies go on
+    reasons = hearing.reasons()
+    texts = [ruling.text for ruling in hearing.rulings.values() if ruling.text]
+    refused = any(ruling.verdict is Verdict.REFUSE for ruling in hearing.rulings.values())
+    if refused and not {Verdict.REFUSE, Verdict.DEFER} & set(verdicts.values()):
+        reasons.append(Reason("no-backscatter", {"verdict": channel.unauthenticated.value}))
+    if whole is Verdict.HOLD and set(verdicts.values()) != {Verdict.HOLD}:
+        reasons.append(Reason("whole-message"))
+    goes_on = whole in (Verdict.ACCEPT, Verdict.HOLD)
+    return Decision(
+        whole,
+        channel.name,
+        "",
+        tuple(reasons),
+        text=texts[0] if texts else "",
+        enhanced="4.7.1" if channel.refusal is Verdict.DEFER else "5.7.1",
+        refused=_those(verdicts, channel.refusal) if goes_on else (),
+        discarded=_those(verdicts, Verdict.DISCARD) if goes_on else (),
+        copies_to=tuple(hearing.copies) if goes_on else (),
+        watched=channel.mode is Mode.WATCH,
+    )
+
+
+def _those(verdicts: dict[str, Verdict], wanted: Verdict) -> tuple[str, ...]:
+    return tuple(recipient for recipient, verdict in verdicts.items() if verdict is wanted)

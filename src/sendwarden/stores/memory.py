@@ -107,6 +107,14 @@ class MemoryMeters:
         self._changed_sequences.add(sequence)
         return number
 
+    @property
+    def throttle_tables(self) -> tuple[str, ...]:
+        return tuple(name for name, table in self._tables.items() if isinstance(table, ThrottleTable))
+
+    def keys(self, table: str) -> list[str]:
+        """Of a throttle table."""
+        return self._throttles(table).keys
+
     # --- for the store that keeps it
 
     def reconfigure(self, tables: Mapping[str, TableOptions]) -> list[str]:

@@ -159,17 +159,15 @@ def find_decision(reference: str) -> Executable:
     ).where(decision.c.reference == reference)
 
 
-def decisions_about(account: str, most: int) -> Executable:
-    return (
-        select(
-            cast(decision.c.reference, LargeBinary).label("key"),
-            cast(decision.c.body, LargeBinary).label("body"),
-            cast(decision.c.checksum, Integer).label("checksum"),
-        )
-        .where(decision.c.account == account.encode("utf-8", "replace").decode())
-        .order_by(decision.c.at.desc())
-        .limit(most)
-    )
+def decisions_about(account: str) -> Executable:
+    """Of all accounts where none is named."""
+    found = select(
+        cast(decision.c.reference, LargeBinary).label("key"),
+        cast(decision.c.body, LargeBinary).label("body"),
+        cast(decision.c.checksum, Integer).label("checksum"),
+    ).order_by(decision.c.at.desc())
+    name = account.encode("utf-8", "replace").decode()
+    return found.where(decision.c.account == name) if account else found
 
 
 ALL_NOTICES = select(

@@ -14,7 +14,7 @@ and commits that the log has lost, are left out and told in `damage`.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -59,6 +59,9 @@ FORGET_ROWS = 1000
 CLOSED = "closed"
 # What is lost where a row of `recent` is damaged.
 LATEST = "rows of the latest counts"
+
+# Is a kept decision one that is asked for?
+Fits = Callable[[Mapping[str, object]], bool]
 
 
 class SqlState:
@@ -228,11 +231,11 @@ class SqlState:
             raise StateDamaged(f"the record of {reference} in {self.path} is damaged")
         return found
 
-    def decisions_about(self, account: str, most: int) -> list[dict[str, object]]:
-        """The latest kept decisions about an account, the latest first; damaged ones left out."""
+    def decisions(self, most: int, account: str = "", fits: Fits = bool) -> list[dict[str, object]]:
+        """The latest kept decisions about an account, or all, the latest first; damaged ones left out."""
         with self._connection() as connection:
-            found = map(rows.record_of, connection.execute(rows.decisions_about(account, most)))
-            return [record for record in found if record is not None]
+            found = map(rows.record_of, connection.execute(rows.decisions_about(account)))
+            return list(islice((one for one in found if one is not None and fits(one)), most))
 
     def notices(self) -> list[dict[str, object]]:
         with self._connection() as connection:

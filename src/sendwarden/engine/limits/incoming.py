@@ -70,6 +70,27 @@ class IncomingRules:
             if BOUNCES in self.rows and not sender:
                 yield _key(BOUNCES, name)
 
+    def named(self, written: str, mailbox: Callable[[str], str]) -> tuple[Key, ...]:
+        """What a postmaster's word stands for: an address or network, a mailbox, or else a domain.
+
+        Raises `ValueError` for a network that is no one that counts.
+        """
+        if "/" in written or _is_address(written):
+            network = self._network(written.partition("/")[0])
+            if "/" in written and str(ip_network(written, strict=False)) != network:
+                raise ValueError(f"networks are counted as {network} here")
+            return (Key(NETWORK, network),)
+        local, domain = split_address(written)
+        if local and domain:
+            return tuple(_key(kind, mailbox(written)) for kind in (MAILBOX, BOUNCES))
+        return (_key(DOMAIN, fold_domain(domain or local)),)
+
+    def leaves_out(self, key: Key) -> bool:
+        """Is mail of such a network or domain not counted, since it is one of ours or set apart?"""
+        if key.kind == DOMAIN:
+            return in_domains(key.name, self.domains_apart)
+        return key.kind == NETWORK and in_networks(key.name.partition("/")[0], self.apart)
+
     def _network(self, address: str) -> str:
         try:
             ip = ip_address(address)
@@ -78,6 +99,14 @@ class IncomingRules:
         ip = getattr(ip, "ipv4_mapped", None) or ip
         prefix = self.ipv4_prefix if ip.version == _IPV4 else self.ipv6_prefix
         return str(ip_network((ip, prefix), strict=False))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _key(kind: str, name: str) -> Key:

@@ -33,6 +33,11 @@ class ThrottleTable:
     def __len__(self) -> int:
         return len(self._meters)
 
+    @property
+    def keys(self) -> list[str]:
+        """All that are there now, as they are kept."""
+        return list(self._meters)
+
     def throttle(self, key: str, now: float) -> Reading:
         """Count one hit of ``key``."""
         key = normal_key(self.options, key)

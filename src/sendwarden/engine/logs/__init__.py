@@ -1,0 +1,1 @@
+"""Records of logs to events: one module for each mail server's log."""
