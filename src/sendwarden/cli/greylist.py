@@ -68,8 +68,8 @@ def _ask(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
     }
     answer = ask_running(loaded, {"verb": f"greylist-{arguments.verb}", **about})
     output.record(answer)
-    named = (arguments.sender, arguments.recipient, arguments.helo, arguments.account)
-    triplet = "  ".join((answer["network"], *filter(None, named)))
+    named = f"{arguments.sender}  {arguments.recipient}" if arguments.sender else arguments.account
+    triplet = f"{answer['network']}  {named}".rstrip()
     if arguments.verb != "show":
         output.line(f"{triplet}: {'need not wait' if arguments.verb == 'allow' else 'forgotten'}")
         return
