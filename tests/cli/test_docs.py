@@ -98,6 +98,13 @@ def test_the_example_of_the_page_is_right(tmp_path: Path) -> None:
     assert load_folder(tmp_path, example, {"authspam.filter": "keep;"}).problems == []
 
 
+def test_the_lists_of_the_page_can_be_pasted(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", (DOCS / "dns-lists.md").read_text(), re.DOTALL)
+    loaded = load_folder(tmp_path, "".join(examples))
+    assert len(examples) == 2
+    assert loaded.problems == []
+
+
 def options(module: str) -> list[str]:
     parser = argparse.ArgumentParser(add_help=False)
     importlib.import_module(f"sendwarden.cli.{module}").add_arguments(parser)

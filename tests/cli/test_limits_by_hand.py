@@ -205,7 +205,7 @@ WRONG = {
         "eve",
         "5/2h",
         *REASON,
-    ): "the windows are 10m, 1h, 24h: write recipients=500/1h; the windows are 10m, 1h, 24h\n",
+    ): "the windows are 10m, 1h, 24h: write recipients=500/1h\n",
     (
         "limits",
         "set",

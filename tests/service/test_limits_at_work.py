@@ -503,6 +503,16 @@ def test_who_sends_reads_his_own_text_and_never_the_reason(state: str, tell: str
         assert why in sentence(said.reasons[0]), "for `why` and the log"
 
 
+def test_another_text_is_said_at_once() -> None:
+    warden = Warden()
+    now = warden.clock.now()
+    entry = Entry("state", "eve", "phished", "anna", now, now + 86_400, state="contained", tell="ring 1")
+    asyncio.run(warden.book.put(entry))
+    assert "ring 1;" in refusal_text(warden.recipient("m"))
+    asyncio.run(warden.book.put(replace(entry, tell="ring 2")))
+    assert "ring 2;" in refusal_text(warden.recipient("m"))
+
+
 def test_an_estimate_is_marked_where_it_is_told() -> None:
     warden = Warden(Limits((Limit(5, 2, 2000, "many"),)))
     for number in range(2600):

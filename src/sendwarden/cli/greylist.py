@@ -68,14 +68,15 @@ def _ask(loaded: Loaded, arguments: argparse.Namespace, output: Output) -> None:
     }
     answer = ask_running(loaded, {"verb": f"greylist-{arguments.verb}", **about})
     output.record(answer)
-    triplet = f"{answer['network']}  {arguments.sender}  {arguments.recipient}"
+    named = f"{arguments.sender}  {arguments.recipient}" if arguments.sender else arguments.account
+    triplet = f"{answer['network']}  {named}".rstrip()
     if arguments.verb != "show":
         output.line(f"{triplet}: {'need not wait' if arguments.verb == 'allow' else 'forgotten'}")
         return
     output.line(f"{triplet}: {answer['state']}")
     if answer["state"] == "waits":
-        at = datetime.fromtimestamp(answer["free_at"], UTC).isoformat(" ", "seconds")
-        output.line(f"  for {duration(round(answer['free_in_s'], 1))} more, until {at}")
+        at = datetime.fromtimestamp(answer["free_at"], UTC).astimezone()
+        output.line(f"  for {duration(round(answer['free_in_s'], 1))} more, until {at:%d %b %Y %H:%M:%S %Z}")
     if answer["exempt"]:
         output.line(f"  it need not wait all the same: exempt by {answer['exempt']}")
     if answer["new_network"]:

@@ -108,7 +108,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for line in (*_lines(arguments, answer), *untold(answer)):
         output.line(line)
     for one in decisions:
-        output.line(f"  {moment(one['at'])}  {one['reference']}  {one['verdict']}: {_because(one)}")
+        verdict = f"would have been {one['verdict']}" if one.get("watched") else one["verdict"]
+        output.line(f"  {moment(one['at'])}  {one['reference']}  {verdict}: {_because(one)}")
     return GOOD
 
 

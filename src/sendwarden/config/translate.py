@@ -120,11 +120,16 @@ def _example(path: Path) -> str:
 
 
 def _choice(path: Path, value: object) -> str:
-    annotation: Any = _field(path)[1].annotation
-    literals = [one for one in (annotation, *get_args(annotation)) if get_origin(one) is Literal]
-    words = [str(word) for one in literals for word in get_args(one)]
+    words = _words(_field(path)[1].annotation)
     close = did_you_mean(value, words) if isinstance(value, str) else ""
     return close or "write " + " or ".join(f'"{word}"' for word in words)
+
+
+def _words(annotation: Any) -> list[str]:  # noqa: ANN401 - an annotation may be anything
+    """The words of a setting that is one of them, or a list of them."""
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    return [word for one in get_args(annotation) for word in _words(one)]
 
 
 def _unknown(path: Path, file: TomlFile) -> Problem:

@@ -266,7 +266,8 @@ def _rate(text: str, rows: Iterable[str]) -> tuple[str, int, int]:
         rate = parse_rate(rate_text)
         window_of(rate)
     except ValueError as error:
-        raise Refusal(f"{error}: write {counted}=500/1h; the windows are {_WINDOWS}") from None
+        windows = "" if _WINDOWS in str(error) else f"; the windows are {_WINDOWS}"
+        raise Refusal(f"{error}: write {counted}=500/1h{windows}") from None
     if not rate.amount:
         raise Refusal("a limit of nothing is a state: give the account the state contained")
     return counted, rate.amount, rate.window_s

@@ -70,7 +70,8 @@ class Allowance:
         text = self.limiter.told(account) or sentence(Reason(f"{reason}-told", {"account": account}))
         decision = replace(decision, text=text, help=self.limiter.site.help)
         return self._once(
-            (channel.name, account, -1, -1, reason), replace(decision, verdict=verdict, enhanced="5.7.1")
+            (channel.name, account, -1, -1, f"{reason} {text} {why}"),
+            replace(decision, verdict=verdict, enhanced="5.7.1"),
         )
 
     def recipient(
