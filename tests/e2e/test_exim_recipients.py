@@ -53,7 +53,7 @@ def each(sink: Sink) -> Iterator[Site]:
 def test_recipient_by_recipient_what_is_over_the_limit_is_refused_with_our_text(each: Site) -> None:
     eve = each.client()
 
-    assert recipients(eve, numbered(LIMIT + 11)) == [250] * LIMIT + [550] * 11
+    assert recipients(eve, numbered(LIMIT + 11)) == [250] * LIMIT + [450] * 11
     assert eve.data(message()) == 250
     answer = send(eve)
     assert answer.code == 450
@@ -68,7 +68,7 @@ def test_the_51st_recipient_of_a_limit_of_50_is_refused(sink: Sink) -> None:
     with Site(sink, fifty, EACH) as site:
         eve = site.client()
 
-        assert recipients(eve, numbered(51)) == [250] * 50 + [550]
+        assert recipients(eve, numbered(51)) == [250] * 50 + [450]
         assert eve.data(message()) == 250
         assert site.used() == 50
 

@@ -100,8 +100,10 @@ def test_room_comes_back_when_it_was_said() -> None:
 
 def test_a_message_has_its_own_cap() -> None:
     warden = Warden()
-    assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["refuse"]
+    assert verdicts([warden.recipient("one") for _ in range(5)]) == ["accept"] * 4 + ["defer"]
     said = warden.recipient("one")
+    assert (said.smtp_code, said.enhanced) == (450, "4.5.3")
+    said = warden.message(5)
     assert (said.smtp_code, said.enhanced) == (550, "5.5.3")
     assert sentence(said.reasons[0]) == (
         "a message may have 4 recipients, on channel c; send it to fewer at a time"
@@ -118,16 +120,23 @@ def test_a_message_that_could_never_go_is_told_so() -> None:
     )
 
 
-def test_a_message_that_could_never_go_is_refused_by_policy_at_its_first_recipient_too_many() -> None:
-    """Another message in the same moment waits: for it there will be room."""
+def test_a_throttled_account_may_send_again_what_is_too_much_only_now() -> None:
+    warden = Warden(Limits((Limit(1, 0, 5, "five"),)))
+    asyncio.run(warden.book.put(entry("state", state="throttled")))
+    said = warden.message(6)
+    assert (said.verdict, said.enhanced) == (Verdict.DEFER, "4.5.3")
+
+
+def test_a_recipient_that_is_too_many_for_one_message_may_go_in_another() -> None:
+    """RFC 5321 section 4.5.3.1.10; and where the end shows that all fit, none was refused for good."""
     warden = Warden(Limits((Limit(1, 0, 5, "ten minutes"), Limit(1, 1, 6, "hour"))))
     warden.recipient("another")
     warden.later(630)  # only the hour knows of it
 
     found = [warden.recipient("one") for _ in range(6)]
 
-    assert verdicts(found) == ["accept"] * 5 + ["refuse"]
-    assert (found[-1].smtp_code, found[-1].enhanced) == (550, "5.5.3")
+    assert verdicts(found) == ["accept"] * 5 + ["defer"]
+    assert (found[-1].smtp_code, found[-1].enhanced) == (450, "4.5.3")
     assert found[-1].reasons[0].numbers["asked"] == 6
     later = warden.recipient("next")
     assert (later.verdict, later.enhanced) == (Verdict.DEFER, "4.7.1")
@@ -171,7 +180,7 @@ def test_distinct_recipients_that_a_message_has_already_are_part_of_it(counted: 
     warden = Warden(Limits((Limit(COUNTERS.index(counted), 0, 2, counted),)))
     warden.limiter.acquaintances.of("eve").learning = False
     found = [warden.recipient("one", f"v{n}@x.example") for n in range(3)]
-    assert verdicts(found) == ["accept", "accept", "refuse"]
+    assert verdicts(found) == ["accept", "accept", "defer"]
     assert found[-1].reasons[0].numbers["asked"] == 3
 
 
@@ -471,7 +480,7 @@ def test_distinct_recipients_are_counted_by_mailbox_and_policy_and_milter_agree(
     said = warden.recipient("n", "d@x.example")
     assert said.verdict is Verdict.DEFER
     assert "has used 3 of 3 distinct recipients in 10m" in refusal_text(said)
-    assert warden.recipient("m", "d@x.example").verdict is Verdict.REFUSE, "no message has room for four"
+    assert warden.recipient("m", "d@x.example").enhanced == "4.5.3", "no message has room for four"
     assert warden.recipient("m", "a@x.example").verdict is Verdict.ACCEPT
     assert warden.message(3).verdict is Verdict.DEFER
     assert warden.message(4).verdict is Verdict.REFUSE

@@ -185,9 +185,9 @@ class Allowance:
     ) -> Decision:
         """``for_good``: is what waiting does not let through refused, and not deferred?
 
-        A single recipient is not: the rest of a message may go in another one (RFC 5321 section 4.5.3.1.10), and
-        some that were named may be none of it in the end. Nor is what an account may send again once it is
-        throttled no more.
+        A single recipient is not: the rest of a message may go in another one (RFC 5321 section 4.5.3.1.10),
+        and some that were named may be none of it in the end. Nor is what an account may send again once it
+        is throttled no more.
         """
         told = tuple(_told(one, channel, account) for one in taken.crossings)
         if taken.over is None:
