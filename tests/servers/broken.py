@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.servers.sendwarden import Sendwarden
+from tests.servers.space import pause
 
 GARBAGE = b"\x00\x00\x00\x02?!action=\xff\r\nHTTP/1.1 200 OK\r\n\r\n" * 3
 
@@ -41,7 +42,7 @@ def stopped(sendwarden: Sendwarden) -> Iterator[None]:
 
 @contextmanager
 def suspended(sendwarden: Sendwarden) -> Iterator[None]:
-    sendwarden.process.send_signal(signal.SIGSTOP)
+    pause(sendwarden.process)
     yield
     sendwarden.process.send_signal(signal.SIGCONT)
 

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Mapping
 
-from tests.servers.space import Space, free_port, stop, wait_for
+from tests.servers.space import Space, free_port, pause, stop, wait_for
 
 NOBODY = 65534
 # RFC 5782 section 5: what each list has.
@@ -53,7 +53,7 @@ class Rbldnsd:
 
     def pause(self) -> None:
         """Hang: questions are taken and never answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        pause(self.process)
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -5,7 +5,7 @@ import socket
 from contextlib import closing
 from functools import partial
 
-from tests.servers.space import Space, free_port, stop, wait_for
+from tests.servers.space import Space, free_port, pause, stop, wait_for
 
 
 class RedisServer:
@@ -57,7 +57,7 @@ class RedisServer:
 
     def pause(self) -> None:
         """Hang: connections stay, nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        pause(self.process)
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.servers.certificates import Authority
-from tests.servers.space import Space, free_port, listens, stop, wait_for
+from tests.servers.space import Space, free_port, listens, pause, stop, wait_for
 
 SUFFIX = "dc=example,dc=org"
 PEOPLE = f"ou=people,{SUFFIX}"
@@ -134,7 +134,7 @@ class Slapd:
 
     def pause(self) -> None:
         """Hang: connections stay and are taken, nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
+        pause(self.process)
 
     def go_on(self) -> None:
         self.process.send_signal(signal.SIGCONT)

@@ -131,6 +131,17 @@ def wait_for(what: str, holds: Callable[[], object], patience_s: float = PATIENC
         time.sleep(0.02)
 
 
+def pause(process: subprocess.Popen[bytes]) -> None:
+    """Have a process hang, with all its threads: one of them may answer yet a moment after the signal."""
+    process.send_signal(signal.SIGSTOP)
+    wait_for(f"process {process.pid} has stopped", lambda: set(_thread_states(process.pid)) == {"T"})
+
+
+def _thread_states(pid: int) -> Iterator[str]:
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        yield stat.read_text().rpartition(")")[2].split()[0]
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
