@@ -10,13 +10,15 @@ import sqlite3
 from collections.abc import Coroutine
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from sendwarden.core.errors import StoreDown
+from sendwarden.stores import journal as journal_module
 from sendwarden.stores.journal import KEEP_TIMEOUT_S, PENDING_RECORDS, REFERENCE_BLOCK
 from sendwarden.stores.sql import SqlState
-from tests.stores.around import START, Site, killed, no_room, room_for_readers, until
+from tests.stores.around import PATIENCE_S, START, Site, killed, no_room, room_for_readers, until
 
 
 @pytest.fixture
@@ -189,7 +191,8 @@ def test_a_file_that_another_program_holds_costs_the_wait_and_no_record(site: Si
             site.hits("eve", 1)
 
             other.close()
-            await journal.keep(record("SW-000001"))
+            with patch.object(journal_module, "KEEP_TIMEOUT_S", PATIENCE_S):
+                await journal.keep(record("SW-000001"))
         assert waited < 2 * KEEP_TIMEOUT_S
         assert found(site.path, ["SW-000000", "SW-000001"]) == ["SW-000000", "SW-000001"]
         async with site.running():

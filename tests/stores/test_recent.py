@@ -115,3 +115,19 @@ def test_a_damaged_row_costs_its_changes_alone_and_is_told(tmp_path: Path) -> No
     assert "1 rows of the latest counts" in again.damage
     assert stored(again)[0] == found
     again.close()
+
+
+def test_damage_is_told_once_also_where_all_that_waits_is_damaged(tmp_path: Path) -> None:
+    state = SqlState(tmp_path / "state.db")
+    state.write(changed(1, range(3)))
+    state.abandon()
+    with closing(sqlite3.connect(state.path)) as connection:
+        connection.execute("UPDATE recent SET checksum = checksum + 1")
+        connection.commit()
+
+    again = SqlState(state.path)
+    assert "1 rows of the latest counts" in again.damage
+    again.close()
+    once_more = SqlState(state.path)
+    assert once_more.damage == []
+    once_more.close()

@@ -104,14 +104,43 @@ def load(settings_file: Path | None) -> Loaded:
     settings = read_settings(reading, settings_file.absolute()) if settings_file else Settings()
     if has_errors(reading.problems):
         reading.unread.add("TOML")
+    found = _mappings(reading, settings)
+    site = _site(reading, settings, found)
+    grossd = _grossd(reading, settings)
+    greylist = over(settings.greylist, grossd.values | {"checks": grossd_checks(settings, grossd)})
+    reading.problems += crosscheck(site, settings, found, reading.place)
+    reading.problems += check_dns_lists(settings, grossd, reading.place)
+    reading.problems += check_greylist(settings, greylist, grossd, reading.place)
+    reading.problems += check_waiting_channels(site, settings, greylist, reading.place)
+    return Loaded(
+        settings,
+        site,
+        greylist,
+        dns_lists(settings, grossd),
+        _problems(reading, settings),
+        folder,
+        reading.origins,
+        reading.not_read,
+        len(found.tables),
+    )
+
+
+def _problems(reading: Reading, settings: Settings) -> list[Problem]:
+    """In the order in which they are told; without those that follow from others."""
+    follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
+    every = (problem for problem in reading.problems if problem.code not in follows)
+    return _told(in_order(_with_missing_file(one, reading.folder, settings) for one in every))
+
+
+def _site(reading: Reading, settings: Settings, found: MappingFile) -> Site:
+    """What the inside is given of the settings, and of the files that they name."""
     meters = _meters(reading, settings)
     limits = LimitRows(settings)
-    found = _mappings(reading, settings)
     mappings = Mappings(found.tables)
     scripts = _Scripts(reading, mappings, paranoia=settings.mapping.paranoia)
     channels = _channels(reading, settings, scripts, limits)
     identity = _identity(settings)
-    site = Site(
+    return Site(
         channels=channels,
         identity=identity,
         rows=limits.rows,
@@ -138,30 +167,6 @@ def load(settings_file: Path | None) -> Loaded:
         access=access_rules(settings),
         scanners=bounds(settings),
         score_headers=score_headers(settings),
-    )
-    grossd = _grossd(reading, settings)
-    greylist = over(settings.greylist, grossd.values | {"checks": grossd_checks(settings, grossd)})
-    reading.problems += crosscheck(site, settings, found, reading.place)
-    reading.problems += check_dns_lists(settings, grossd, reading.place)
-    reading.problems += check_greylist(settings, greylist, grossd, reading.place)
-    reading.problems += check_waiting_channels(site, settings, greylist, reading.place)
-    follows = {code for kind in reading.unread for code in FOLLOWS.get(kind, ())}
-    return Loaded(
-        settings,
-        site,
-        greylist,
-        dns_lists(settings, grossd),
-        _told(
-            in_order(
-                _with_missing_file(problem, reading.folder, settings)
-                for problem in reading.problems
-                if problem.code not in follows
-            )
-        ),
-        folder,
-        reading.origins,
-        reading.not_read,
-        len(found.tables),
     )
 
 

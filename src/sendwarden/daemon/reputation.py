@@ -21,7 +21,13 @@ class AskedLists:
         self._start = start
         self._resolver: DnsLookups | None = None
         self._testing: asyncio.Task[None] | None = None
-        self.reputation: Reputation
+        self._reputation: Reputation | None = None
+
+    @property
+    def reputation(self) -> Reputation:
+        """That of the settings that were last used."""
+        assert self._reputation
+        return self._reputation
 
     def use(self, configuration: Loaded) -> None:
         settings = configuration.settings
@@ -30,10 +36,9 @@ class AskedLists:
         self._resolver.renew()
         self._resolver.most_questions = settings.dns.questions
         self._resolver.most_kept = settings.dns.answers
-        before = getattr(self, "reputation", None)
         servers = tuple(settings.dns.servers)
-        self.reputation = Reputation(
-            configuration.dns_lists, self._resolver, self._outside, servers, before=before
+        self._reputation = Reputation(
+            configuration.dns_lists, self._resolver, self._outside, servers, before=self._reputation
         )
         if self._testing is not None:
             self._testing.cancel()

@@ -18,7 +18,7 @@ from sendwarden.engine.limits.table import key_of
 from sendwarden.engine.limits.windows import WINDOWS, window_of
 from sendwarden.service.book import AFTER_INCIDENT_S, INCIDENTS, Book, Entry
 from sendwarden.service.filter_meters import FilterMeters
-from sendwarden.service.limiter import SPAM_SCORED, Limiter
+from sendwarden.service.limiter import Limiter
 from sendwarden.service.ports import Clock, EventLog
 from sendwarden.service.question import (
     Answer,
@@ -148,11 +148,10 @@ class Acts:
         if question.get("incoming"):
             return self._reset_incoming(question, targets)
         account, only = targets[0]
-        channels = [channel.name for channel in self._limiter.site.channels if only in ("", channel.name)]
-        channels += [SPAM_SCORED] * (not only)
         gone = self._limiter.reset(account, only)
         if room := self._limiter.room:
-            away = [name for name in channels if not await room.forget(key_of(name, account))]
+            names = self._limiter.counted_on(only)
+            away = [name for name in names if not await room.forget(key_of(name, account))]
             if away:
                 raise StoreDown("the shared counts are away: it begins at 0 here alone. Try again later")
         # Filters count over all channels.

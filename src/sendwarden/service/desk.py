@@ -83,7 +83,7 @@ class Desk:
 
     async def heard_of_reset(self, account: str) -> None:
         """Its limits were reset at another process: what filters counted for it here begins anew as well."""
-        await self._meters.reset(account)
+        await self._meters.reset_here(account)
 
     def offer(self, verbs: Mapping[str, Verb]) -> None:
         """Answer these as well."""

@@ -63,22 +63,21 @@ class FilterMeters:
         return sorted(found, key=lambda one: (one.whose != OWN, one.whose, -_share(one.reading), one.key))
 
     async def reset(self, account: str) -> tuple[list[KeyMeter], list[KeyMeter]]:
-        """Forget what its own keys counted; those, and the others, which go on."""
-        gone, on = [], []
-        for one in await self.of(account):
-            if one.whose == OWN:
-                await self._forget(one.table, one.key)
-                gone.append(one)
-            else:
-                on.append(one)
+        """Forget what its own keys counted, at all processes; those, and the others, which go on."""
+        gone, on = await self.reset_here(account)
+        if shared := self.shared:
+            for one in gone:
+                with suppress(MeterError):  # a key that nobody knows there
+                    await shared.ask(TableCall("remove", one.table, one.key), lambda: None)
         return gone, on
 
-    async def _forget(self, table: str, key: str) -> None:
-        self._meters.remove(table, key)
-        if self.shared is not None:
-            call = TableCall("remove", table, key)
-            with suppress(MeterError):  # a key that nobody knows there
-                await self.shared.ask(call, lambda: None)
+    async def reset_here(self, account: str) -> tuple[list[KeyMeter], list[KeyMeter]]:
+        """The same for what this process knows: another one has reset the rest, and counts go on there."""
+        every = await self.of(account)
+        gone = [one for one in every if one.whose == OWN]
+        for one in gone:
+            self._meters.remove(one.table, one.key)
+        return gone, [one for one in every if one.whose != OWN]
 
     async def _of(self, account: str) -> AsyncIterator[KeyMeter]:
         whose = _Whose(self._limiter, account)

@@ -129,11 +129,14 @@ class Limiter:
 
     def reset(self, account: str, channel: str = "") -> list[str]:
         """What the account sent counts no more, on this channel or on all; on which there was something."""
-        names = [one.name for one in self.site.channels if channel in ("", one.name)]
-        names += [SPAM_SCORED] * (not channel)
-        gone = [name for name in names if self.table.reset(name, account)]
+        gone = [name for name in self.counted_on(channel) if self.table.reset(name, account)]
         self.changed()
         return gone
+
+    def counted_on(self, channel: str = "") -> list[str]:
+        """Where accounts have meters: on this channel, or on all, spam besides."""
+        names = [one.name for one in self.site.channels if channel in ("", one.name)]
+        return names if channel else [*names, SPAM_SCORED]
 
     def use_attributes(self, attributes: Attributes | None) -> None:
         """From now on a directory may name other rows; None: no more."""

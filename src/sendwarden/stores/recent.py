@@ -11,7 +11,6 @@ their order, and the last one of each part stands.
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 
 import msgpack
@@ -41,48 +40,39 @@ _ALL = "SELECT CAST(data AS BLOB), CAST(checksum AS INTEGER) FROM recent ORDER B
 # Table and key.
 Name = tuple[str, str]
 Changed = tuple[str, Change]
+_NOTHING = Change("")
 
 
-@dataclass(slots=True)
-class Latest:
-    """What is to be done to one key's rows, all its changes together."""
-
-    parts: dict[int, bytes] = field(default_factory=dict)
-    first_part: int = 0
-    anew: bool = False  # what the rows hold of it is gone
-
-    def followed_by(self, change: Change) -> None:
-        if change.drop:
-            self.parts, self.first_part, self.anew = {}, 0, True
-            return
-        if first := change.first_part:
-            self.first_part = max(first, self.first_part)
-            self.parts = {part: data for part, data in self.parts.items() if part >= first}
-        self.parts.update(change.parts)
-
-    def over(self, stored: Mapping[int, bytes]) -> dict[int, bytes]:
-        """The key's parts when it is laid over those of its rows."""
-        kept = {} if self.anew else {part: data for part, data in stored.items() if part >= self.first_part}
-        return kept | self.parts
+def together(older: Change, newer: Change) -> Change:
+    """What two changes of one key do, the older one first: a drop, if there is one, comes before all else."""
+    if newer.drop:
+        return Change(newer.key, drop=True)
+    first = newer.first_part
+    parts = {part: data for part, data in older.parts if part >= first} | dict(newer.parts)
+    return Change(newer.key, tuple(parts.items()), max(first, older.first_part), older.drop)
 
 
-def latest(changes: Iterable[Changed], known: dict[Name, Latest]) -> None:
+def latest(changes: Iterable[Changed], known: dict[Name, Change]) -> None:
     """Take changes into what is known of each key."""
     for table, change in changes:
-        name = (table, change.key)
-        one = known.get(name)
-        if one is None:
-            one = known[name] = Latest()
-        one.followed_by(change)
+        name = table, change.key
+        older = known.get(name)
+        known[name] = change if older is None and not change.drop else together(older or _NOTHING, change)
+
+
+def over(stored: Mapping[int, bytes], change: Change) -> dict[int, bytes]:
+    """A key's parts when a change is laid over those of its rows."""
+    kept = {} if change.drop else {part: data for part, data in stored.items() if part >= change.first_part}
+    return kept | dict(change.parts)
 
 
 class Recent:
     """What waits in one open state file. For one thread; its errors are SQLAlchemy's."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Name, Latest] = {}
+        self._waiting: dict[Name, Change] = {}
         self._batches = 0
-        self._placing: list[tuple[Name, Latest]] = []  # the last one goes first
+        self._placing: list[tuple[Name, Change]] = []  # the last one goes first
         self._placed_upto = 0  # number of the last row of `recent` that is being put in its place
         self._number = 0
 
@@ -98,12 +88,12 @@ class Recent:
         if self._placing:
             self._place(connection, max(SLICE, 2 * len(changes)))
 
-    def settle(self, connection: Connection) -> None:
-        """Put everything that waits in its place."""
-        while self._placing or self._waiting:
-            if not self._placing:
-                self._begin()
-            self._place(connection, len(self._placing))
+    def settle(self, connection: Connection, changes: Iterable[Changed] = ()) -> None:
+        """Put these and everything that waits in their places: nothing waits any more, damaged or not."""
+        latest(changes, self._waiting)
+        put(connection, reversed(self._placing))
+        put(connection, sorted(self._waiting.items()))
+        self.forget(connection)
 
     def load(self, connection: Connection) -> int:
         """Take in what waits in the file; how many rows are damaged, and left out."""
@@ -113,7 +103,7 @@ class Recent:
         return damaged
 
     def forget(self, connection: Connection) -> None:
-        """Nothing waits: all there is will be written to its place."""
+        """What waits counts no more."""
         connection.exec_driver_sql("DELETE FROM recent")
         self._waiting, self._placing, self._batches = {}, [], 0
 
@@ -130,17 +120,17 @@ class Recent:
             connection.exec_driver_sql("DELETE FROM recent WHERE number <= ?", (self._placed_upto,))
 
 
-def put(connection: Connection, some: Iterable[tuple[Name, Latest]]) -> None:
+def put(connection: Connection, some: Iterable[tuple[Name, Change]]) -> None:
     """Write keys to their own rows."""
     gone: list[tuple[str, bytes]] = []
     below: list[tuple[str, bytes, int]] = []
     added: list[rows.MeterRow] = []
     for (table, key), one in some:
-        if one.anew:
+        if one.drop:
             gone.append((table, rows.bytes_of(key)))
         elif one.first_part:
             below.append((table, rows.bytes_of(key), one.first_part))
-        added += rows.meter_rows(table, key, one.parts)
+        added += rows.meter_rows(table, one)
     if gone:
         connection.exec_driver_sql(_DROP, gone)
     if below:
@@ -155,9 +145,9 @@ def put(connection: Connection, some: Iterable[tuple[Name, Latest]]) -> None:
         connection.exec_driver_sql(_REPLACE, left)
 
 
-def waiting(connection: Connection) -> tuple[dict[Name, Latest], int]:
+def waiting(connection: Connection) -> tuple[dict[Name, Change], int]:
     """What waits in a file, by key; and how many rows are damaged, and left out."""
-    found: dict[Name, Latest] = {}
+    found: dict[Name, Change] = {}
     damaged = 0
     for data, checksum in connection.exec_driver_sql(_ALL):
         if data is None or zlib.crc32(data) != checksum:
@@ -167,16 +157,16 @@ def waiting(connection: Connection) -> tuple[dict[Name, Latest], int]:
     return found, damaged
 
 
-def laid_over(keys: Iterable[rows.StoredKey], waits: dict[Name, Latest]) -> Iterator[rows.StoredKey]:
+def laid_over(keys: Iterable[rows.StoredKey], waits: dict[Name, Change]) -> Iterator[rows.StoredKey]:
     """Keys as their rows have them, and then those that have none yet, with what waits laid over."""
     for table, key, parts, bad in keys:
         one = waits.pop((table, key), None)
-        now = parts if one is None else one.over(parts)
+        now = parts if one is None else over(parts, one)
         if now or bad:
             yield table, key, now, bad
     for (table, key), one in waits.items():
         if one.parts:
-            yield table, key, one.parts, 0
+            yield table, key, dict(one.parts), 0
 
 
 def packed(changes: Iterable[Changed]) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Integer, LargeBinary, cast, select
 
+from sendwarden.engine.meters.keys import Change
 from sendwarden.stores.schema import decision, exception, meta, meter, notice, sequence
 
 # A row as a query below gives it; the versions of SQLAlchemy have different types for it.
@@ -76,10 +77,10 @@ def sequence_of(row: Fields) -> tuple[str, int] | None:
 MeterRow = tuple[str, bytes, int, bytes, int]
 
 
-def meter_rows(table: str, key: str, parts: Mapping[int, bytes]) -> Iterator[MeterRow]:
-    raw = bytes_of(key)
+def meter_rows(table: str, change: Change) -> Iterator[MeterRow]:
+    raw = bytes_of(change.key)
     of_key = table.encode() + b"\0" + raw
-    for part, data in parts.items():
+    for part, data in change.parts:
         yield table, raw, part, data, zlib.crc32(b"%b\0%d\0%b\0" % (of_key, part, data))
 
 

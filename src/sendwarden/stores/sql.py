@@ -286,9 +286,10 @@ class SqlState:
             self._recent.settle(connection)
         for table in changes.dropped_tables:
             connection.execute(delete(meter).where(meter.c.meter_table == table))
-        self._recent.write(connection, changes.meters)
         if settled:
-            self._recent.settle(connection)
+            self._recent.settle(connection, changes.meters)
+        else:
+            self._recent.write(connection, changes.meters)
         _write_records(connection, batch)
 
     def fold(self) -> bool:
